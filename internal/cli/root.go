@@ -30,14 +30,15 @@ const rootExample = `  xjail create mips64                      make a jail, wit
 
 func newRoot(g *globals) *cobra.Command {
 	root := &cobra.Command{
-		Use:               "xjail",
-		Short:             "Cross jails: run and build software of another architecture",
-		Long:              rootLong,
-		Example:           rootExample,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		Args:              cobra.ArbitraryArgs,
+		Use:                        "xjail",
+		Short:                      "Cross jails: run and build software of another architecture",
+		Long:                       rootLong,
+		Example:                    rootExample,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableAutoGenTag:          true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()

@@ -1,5 +1,6 @@
 // Package deps pins modules until their first use.
 package deps
+
 import (
 	_ "github.com/klauspost/compress/zstd"
 	_ "github.com/mholt/archiver/v4"
