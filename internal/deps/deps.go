@@ -10,4 +10,10 @@ import (
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/term"
 	_ "gopkg.in/yaml.v3"
+	_ "github.com/u-root/u-root/pkg/core"
+	_ "github.com/u-root/u-root/pkg/core/ls"
+	_ "github.com/u-root/u-root/pkg/core/tar"
+	_ "mvdan.cc/sh/v3/interp"
+	_ "mvdan.cc/sh/v3/moreinterp/coreutils"
+
 )
