@@ -1,4 +1,4 @@
-// Package deps pins modules until their first use.
+// Package deps keeps modules in go.mod until their first use.
 package deps
 
 import (
@@ -7,13 +7,24 @@ import (
 	_ "github.com/rogpeppe/go-internal/testscript"
 	_ "github.com/spf13/cobra"
 	_ "github.com/spf13/cobra/doc"
+	_ "github.com/u-root/u-root/pkg/core/base64"
+	_ "github.com/u-root/u-root/pkg/core/cat"
+	_ "github.com/u-root/u-root/pkg/core/chmod"
+	_ "github.com/u-root/u-root/pkg/core/cp"
+	_ "github.com/u-root/u-root/pkg/core/find"
+	_ "github.com/u-root/u-root/pkg/core/gzip"
+	_ "github.com/u-root/u-root/pkg/core/ls"
+	_ "github.com/u-root/u-root/pkg/core/mkdir"
+	_ "github.com/u-root/u-root/pkg/core/mktemp"
+	_ "github.com/u-root/u-root/pkg/core/mv"
+	_ "github.com/u-root/u-root/pkg/core/rm"
+	_ "github.com/u-root/u-root/pkg/core/shasum"
+	_ "github.com/u-root/u-root/pkg/core/tar"
+	_ "github.com/u-root/u-root/pkg/core/touch"
+	_ "github.com/u-root/u-root/pkg/core/xargs"
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/term"
 	_ "gopkg.in/yaml.v3"
-	_ "github.com/u-root/u-root/pkg/core"
-	_ "github.com/u-root/u-root/pkg/core/ls"
-	_ "github.com/u-root/u-root/pkg/core/tar"
 	_ "mvdan.cc/sh/v3/interp"
-	_ "mvdan.cc/sh/v3/moreinterp/coreutils"
-
+	_ "mvdan.cc/sh/v3/syntax"
 )
