@@ -1,0 +1,43 @@
+# Works with GNU make and with BSD make.
+GO ?= go
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+all: build
+
+# The program, as bin/xjail.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/xjail ./cmd/xjail
+
+# The main job, on this machine, in the directory .try: no root needed.
+try: build
+	sh e2e/try.sh
+
+# What the tests need is installed first, when this is root on Debian.
+test:
+	sh e2e/setup.sh
+	$(GO) vet ./...
+	$(GO) test ./...
+	XJAIL_E2E=1 $(GO) test -count=1 -timeout 20m ./e2e
+
+# The tests that need neither root nor an emulator.
+unit:
+	$(GO) test ./...
+
+# Each fuzz target for a while: make fuzz FUZZTIME=10m
+FUZZTIME ?= 20s
+fuzz:
+	sh .ci/fuzz $(FUZZTIME)
+
+lint:
+	$(GO) run $(LINT) run ./...
+	GOOS=freebsd $(GO) vet ./...
+
+# docs/man, from the commands themselves.
+man: build
+	rm -rf docs/man && mkdir -p docs/man
+	bin/xjail generate-man docs/man
+
+clean:
+	rm -rf bin .try
+
+.PHONY: all build try test unit fuzz lint man clean
