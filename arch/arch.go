@@ -62,20 +62,20 @@ type Arch struct {
 	// Over names the row whose pattern is more general: it is registered first.
 	Over string `json:"over,omitempty"`
 
-	QEMU      string `json:"qemu,omitempty"`       // the emulator is qemu-<QEMU>; "" when there is none
-	LinuxUser bool   `json:"linux_user"`           // QEMU has a linux-user target
-	BSDUser   string `json:"bsd_user,omitempty"`   // "upstream", "fork" (FreeBSD's), "" when there is no bsd-user target
-	CPU       string `json:"cpu,omitempty"`        // -cpu, where the emulator's default does not run the programs
-	QEMULast  string `json:"qemu_last,omitempty"`  // last QEMU release with the target; "" when current ones have it
-	Uname     string `json:"uname,omitempty"`      // uname -m on Linux
-	GNU       string `json:"gnu,omitempty"`        // GNU triple, as Debian's cross tools are named
-	OCI       string `json:"oci,omitempty"`        // OCI platform: linux/arm/v7
-	GoArch    string `json:"goarch,omitempty"`     // GOARCH; "" when Go has no port
-	DebianTop string `json:"debian_now,omitempty"` // Debian's stable suite when the catalog was written
+	QEMU      string `json:"qemu,omitempty"`      // the emulator is qemu-<QEMU>; "" when there is none
+	LinuxUser bool   `json:"linux_user"`          // QEMU has a linux-user target
+	BSDUser   string `json:"bsd_user,omitempty"`  // "upstream", "fork" (FreeBSD's), "" when there is no bsd-user target
+	CPU       string `json:"cpu,omitempty"`       // -cpu, where the emulator's default does not run the programs
+	QEMULast  string `json:"qemu_last,omitempty"` // last QEMU release with the target; "" when current ones have it
+	Uname     string `json:"uname,omitempty"`     // uname -m on Linux
+	GNU       string `json:"gnu,omitempty"`       // GNU triple, as Debian's cross tools are named
+	OCI       string `json:"oci,omitempty"`       // OCI platform: linux/arm/v7
+	GoArch    string `json:"goarch,omitempty"`    // GOARCH; "" when Go has no port
 
-	GoEnv  []string `json:"goenv,omitempty"` // KEY=VALUE to set beside GOARCH
-	GoOS   []string `json:"goos,omitempty"`  // the GOOS that Go has the port for
-	Debian string   `json:"debian,omitempty"`
+	GoEnv []string `json:"goenv,omitempty"` // KEY=VALUE to set beside GOARCH
+	GoOS  []string `json:"goos,omitempty"`  // the GOOS that Go has the port for
+
+	Debian string `json:"debian,omitempty"` // Debian's name of the architecture
 	// DebianFirst and DebianLast are the first and the last suite that released
 	// the architecture; an empty DebianLast with a DebianFirst means that the
 	// current one does.
@@ -93,7 +93,7 @@ type Arch struct {
 	Notes        string   `json:"notes,omitempty"`
 
 	when   []condition
-	suites []string
+	debian *debianSuites
 }
 
 // String is the name of a.
@@ -115,17 +115,20 @@ func (a *Arch) InDebian(suite string) bool {
 	}
 	switch suite {
 	case "stable":
-		suite = a.DebianTop
+		suite = a.debian.stable
 	case "testing", "unstable", "sid":
-		suite = a.suites[len(a.suites)-1]
+		suite = a.debian.names[len(a.debian.names)-1]
 	}
-	at := slices.Index(a.suites, suite)
-	last := len(a.suites) - 1
+	at := slices.Index(a.debian.names, suite)
+	last := len(a.debian.names) - 1
 	if a.DebianLast != "" {
-		last = slices.Index(a.suites, a.DebianLast)
+		last = slices.Index(a.debian.names, a.DebianLast)
 	}
-	return at >= slices.Index(a.suites, a.DebianFirst) && at <= last
+	return at >= slices.Index(a.debian.names, a.DebianFirst) && at <= last
 }
+
+// DebianStable is Debian's stable suite at the time of the catalog.
+func DebianStable() string { return theCatalog().debian.stable }
 
 // fits tells whether a header with these fields is one of a's programs.
 func (a *Arch) fits(class int, order Order, machine uint16, flags uint32) bool {
@@ -140,7 +143,11 @@ func (a *Arch) Accepts(id *Identity) error {
 	if a.fits(id.Class, id.Order, id.Machine, id.Flags) {
 		return nil
 	}
-	return fault.New(fault.WrongArch, "", "it is %s, not %s", id.describe(), a.Name)
+	hint := ""
+	if id.Arch != nil {
+		hint = "for this one: --arch " + id.Arch.Name
+	}
+	return fault.New(fault.WrongArch, hint, "it is %s, not %s", id.describe(), a.Name)
 }
 
 // describe names the architecture of id, also when the catalog has no row.

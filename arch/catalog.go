@@ -33,6 +33,14 @@ var theCatalog = sync.OnceValue(func() *catalog {
 type catalog struct {
 	rows  []*Arch
 	names map[string]*Arch // lower case; see index
+
+	debian *debianSuites
+}
+
+// debianSuites are the suites that the catalog knows, oldest first.
+type debianSuites struct {
+	names  []string
+	stable string
 }
 
 // file, row and the types below are the YAML form of the catalog.
@@ -155,12 +163,13 @@ func rowLine(text []byte, i int) int {
 
 // build turns the rows into the catalog, or says which row is wrong and why.
 func (f *file) build() (*catalog, error) {
-	c := &catalog{}
+	c := &catalog{debian: &debianSuites{names: f.DebianSuites, stable: f.DebianStable}}
 	if len(f.DebianSuites) > 0 && !slices.Contains(f.DebianSuites, f.DebianStable) {
 		return nil, fmt.Errorf("debian_stable %q is not in debian_suites", f.DebianStable)
 	}
 	for i := range f.Rows {
-		a := f.Rows[i].arch(f)
+		a := f.Rows[i].arch()
+		a.debian = c.debian
 		if why := f.Rows[i].check(f, a); why != "" {
 			return nil, &rowError{i, fmt.Sprintf("%s: %s", a.Name, why)}
 		}
@@ -176,7 +185,7 @@ func (f *file) build() (*catalog, error) {
 // sys/<arch>/<arch>/elf_machdep.c, interp_path).
 const freebsdLinker = "/libexec/ld-elf.so.1"
 
-func (r *row) arch(f *file) *Arch {
+func (r *row) arch() *Arch {
 	a := &Arch{
 		Name: r.Name, Target: r.Target, OtherTargets: r.Targets,
 		Class: r.ELF.Class, Order: r.ELF.Order, Machine: r.ELF.Machine, Flags: r.ELF.Flags,
@@ -185,7 +194,7 @@ func (r *row) arch(f *file) *Arch {
 		Debian: r.Debian.Name, DebianFirst: r.Debian.First, DebianLast: r.Debian.Last, DebianPorts: r.Debian.Ports,
 		GoArch: r.Go.Arch, GoEnv: r.Go.Env, GoOS: r.Go.OS, OCI: r.OCI, GNU: r.GNU, Triples: r.LLVM, Uname: r.Uname,
 		Linkers: r.Linkers, FirstRelease: r.FreeBSD.First, LastRelease: r.FreeBSD.Last,
-		Aliases: r.Aliases, Notes: r.Notes, DebianTop: f.DebianStable, suites: f.DebianSuites,
+		Aliases: r.Aliases, Notes: r.Notes,
 	}
 	if r.Target != "" && len(a.Linkers["freebsd"]) == 0 {
 		if a.Linkers == nil {
@@ -247,14 +256,21 @@ func (r *row) checkNames(f *file) string {
 // checkRelations holds the rows against one another: rows with one pattern
 // must say so on both sides, and overlapping ones must name the general one.
 func (c *catalog) checkRelations() error {
+	patterns := make([]Pattern, len(c.rows))
+	for i, a := range c.rows {
+		patterns[i] = a.Pattern(Any)
+	}
 	for i, a := range c.rows {
 		for _, name := range append(slices.Clone(a.Same), a.Over) {
 			if name != "" && c.byName(name) == nil {
 				return &rowError{i, fmt.Sprintf("%s: no row %q", a.Name, name)}
 			}
 		}
-		for _, b := range c.rows {
-			if why := relation(a, b); why != "" {
+		for j, b := range c.rows {
+			if i == j {
+				continue
+			}
+			if why := relation(a, b, patterns[i], patterns[j]); why != "" {
 				return &rowError{i, fmt.Sprintf("%s: %s", a.Name, why)}
 			}
 		}
@@ -262,11 +278,8 @@ func (c *catalog) checkRelations() error {
 	return nil
 }
 
-func relation(a, b *Arch) string {
-	if a == b {
-		return ""
-	}
-	pa, pb := a.Pattern(Any), b.Pattern(Any)
+// relation is what is wrong in what a says of b, given their patterns.
+func relation(a, b *Arch, pa, pb Pattern) string {
 	same := slices.Contains(a.Same, b.Name)
 	switch {
 	case same != pa.Equal(pb):

@@ -34,7 +34,8 @@ func Lookup(name string) (*Arch, error) {
 
 func (c *catalog) lookup(name string) *Arch {
 	key := strings.ToLower(strings.TrimSpace(name))
-	for _, k := range []string{key, normalTriple(key), "linux/" + key, strings.Replace(key, "freebsd/", "linux/", 1)} {
+	platform := strings.TrimPrefix(strings.TrimPrefix(key, "linux/"), "freebsd/")
+	for _, k := range []string{key, normalTriple(key), "linux/" + platform, platform} {
 		if a := c.names[k]; a != nil {
 			return a
 		}
