@@ -1,0 +1,107 @@
+package extract
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Names of the extended attributes in which Linux keeps POSIX.1e ACLs.
+const (
+	aclAccess  = "system.posix_acl_access"
+	aclDefault = "system.posix_acl_default"
+)
+
+// aclAttrs maps the last word of SCHILY.acl.* to the attribute.
+var aclAttrs = map[string]string{"access": aclAccess, "default": aclDefault}
+
+// Tags of Linux include/uapi/linux/posix_acl.h.
+var aclTags = map[string][2]uint16{ // without and with a qualifier
+	"user": {0x01, 0x02}, "u": {0x01, 0x02},
+	"group": {0x04, 0x08}, "g": {0x04, 0x08},
+	"mask": {0x10, 0x10}, "m": {0x10, 0x10},
+	"other": {0x20, 0x20}, "o": {0x20, 0x20},
+}
+
+const (
+	aclVersion = 2          // POSIX_ACL_XATTR_VERSION
+	aclNoID    = 0xffffffff // ACL_UNDEFINED_ID
+	aclMax     = 1024       // entries; more than any file system stores
+)
+
+type aclEntry struct {
+	tag, perm uint16
+	id        uint32
+}
+
+// encodeACL turns the text of SCHILY.acl.access or .default, entries with commas
+// or line ends between them, into the value of Linux's attribute
+// (include/uapi/linux/posix_acl_xattr.h). It fails for names without a number,
+// which only the source's passwd(5) could resolve, and for NFSv4 ACLs.
+func encodeACL(text string) ([]byte, bool) {
+	var entries []aclEntry
+	for field := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
+		e, ok := parseACLEntry(strings.TrimSpace(field))
+		if !ok || len(entries) == aclMax {
+			return nil, false
+		}
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return nil, false
+	}
+	// The kernel wants them ordered by tag, then by number (fs/posix_acl.c).
+	slices.SortStableFunc(entries, func(a, b aclEntry) int {
+		if a.tag != b.tag {
+			return int(a.tag) - int(b.tag)
+		}
+		return int(int64(a.id) - int64(b.id))
+	})
+	out := binary.LittleEndian.AppendUint32(nil, aclVersion)
+	for _, e := range entries {
+		out = binary.LittleEndian.AppendUint16(out, e.tag)
+		out = binary.LittleEndian.AppendUint16(out, e.perm)
+		out = binary.LittleEndian.AppendUint32(out, e.id)
+	}
+	return out, true
+}
+
+// parseACLEntry reads TAG:QUALIFIER:PERMS with star's fourth field, the number
+// of a user or group that the qualifier names.
+func parseACLEntry(field string) (aclEntry, bool) {
+	parts := strings.Split(field, ":")
+	if len(parts) == 2 { // "mask:rwx", "other:r-x"
+		parts = []string{parts[0], "", parts[1]}
+	}
+	if len(parts) < 3 || len(parts) > 4 {
+		return aclEntry{}, false
+	}
+	tags, ok := aclTags[parts[0]]
+	perm, okPerm := parsePerm(parts[2])
+	if !ok || !okPerm {
+		return aclEntry{}, false
+	}
+	if parts[1] == "" {
+		return aclEntry{tags[0], perm, aclNoID}, true
+	}
+	number := parts[len(parts)-1]
+	if len(parts) == 3 {
+		number = parts[1]
+	}
+	id, err := strconv.ParseUint(number, 10, 32)
+	return aclEntry{tags[1], perm, uint32(id)}, err == nil && tags[0] != tags[1] && id != aclNoID
+}
+
+func parsePerm(text string) (uint16, bool) {
+	bits := map[rune]uint16{'r': 4, 'w': 2, 'x': 1, '-': 0}
+	var perm uint16
+	for _, c := range text {
+		bit, ok := bits[c]
+		if !ok {
+			return 0, false
+		}
+		perm |= bit
+	}
+	return perm, text != ""
+}

@@ -1,0 +1,60 @@
+package extract
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mknod makes a special file in dir; name is a name and not a path. A fifo with
+// the number 0 takes no privilege (sys/kern/vfs_syscalls.c, kern_mknodat).
+func mknod(dir *os.File, name string, e *entry) error {
+	var dev uint64
+	if e.kind != fifo {
+		dev = unix.Mkdev(uint32(e.major), uint32(e.minor))
+	}
+	return unix.Mknodat(int(dir.Fd()), name, nodeMode(e.kind)|0o600, dev)
+}
+
+// setXattr knows the user namespace only; extattr(9) has no other that Linux
+// has too.
+func setXattr(f *os.File, name string, value []byte) error {
+	plain, ok := strings.CutPrefix(name, "user.")
+	if !ok {
+		return unix.EOPNOTSUPP
+	}
+	return unix.Fsetxattr(int(f.Fd()), "user."+plain, value, 0)
+}
+
+// xattrTooBig: UFS and ZFS have errors of their own for that.
+func xattrTooBig(error) bool { return false }
+
+// setFlags sets the flags that chflags(1) calls by these words.
+func setFlags(root *os.Root, path, words string) error {
+	flags, ok := parseFlags(words)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	// Flags of a symbolic link are recorded and never come here.
+	f, err := root.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchflags(int(f.Fd()), int(flags)), f.Close())
+}
+
+// mountOf tells the mount that the file name of dir is on. Each mount has an
+// st_dev of its own, nullfs included (sys/fs/nullfs/null_vnops.c, null_getattr).
+func mountOf(dir *os.File, name string) (uint64, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st.Dev, err
+}
+
+// mountsBelow names the mount points below a directory.
+func mountsBelow(root *os.File) ([]string, error) { return nil, nil }
+
+// clearFlags takes the flags that forbid a change from a file or a directory.
+func clearFlags(f *os.File) error { return unix.Fchflags(int(f.Fd()), 0) }

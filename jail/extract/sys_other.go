@@ -1,0 +1,31 @@
+//go:build !linux && !freebsd
+
+package extract
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// This system is none that xjail makes jails on: what os.Root has works, the
+// rest is recorded in the report.
+
+func noSpace(error) bool          { return false }
+func notAllowed(err error) bool   { return errors.Is(err, os.ErrPermission) }
+func invalid(err error) bool      { return errors.Is(err, os.ErrInvalid) }
+func notSupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
+func xattrTooBig(error) bool      { return false }
+
+func setTimes(*os.File, string, time.Time, time.Time) error { return nil }
+func mknod(*os.File, string, *entry) error                  { return errors.ErrUnsupported }
+func setXattr(*os.File, string, []byte) error               { return errors.ErrUnsupported }
+func setFlags(*os.Root, string, string) error               { return errors.ErrUnsupported }
+
+func mountOf(*os.File, string) (uint64, error) { return 0, nil }
+func mountsBelow(*os.File) ([]string, error)   { return nil, nil }
+func clearFlags(*os.File) error                { return errors.ErrUnsupported }
+func stuck(error) bool                         { return false }
+func busy(error) bool                          { return false }
+
+const openNoFollow = 0
