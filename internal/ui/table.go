@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // Table writes rows in aligned columns under a header. No rows, no header.
@@ -14,11 +14,23 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		fmt.Fprintln(tw, strings.TrimRight(strings.Join(row, "\t"), "\t "))
+	rows = append([][]string{header}, rows...)
+	width := make([]int, len(header))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
 	}
-	return tw.Flush()
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			fmt.Fprintf(&line, "%-*s  ", width[i], cell)
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Size writes a number of bytes with a binary unit.
@@ -32,4 +44,19 @@ func Size(n int64) string {
 		v /= unit
 	}
 	return fmt.Sprintf("%.1f %ciB", v, "KMGTP"[i])
+}
+
+// Pairs writes rows of a label and a value without a header. An empty label
+// goes on with the row above.
+func Pairs(w io.Writer, rows [][]string) error {
+	width := 0
+	for _, row := range rows {
+		width = max(width, len(row[0]))
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
