@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"strings"
@@ -39,7 +40,10 @@ func unpack(ctx context.Context, src io.Reader, s *sink) error {
 	s.report.Format = in.format
 	err = s.unpackTar(stream)
 	s.report.Read = in.read.Load()
-	return in.blame(stream, err)
+	if err != nil {
+		return in.blame(stream, err)
+	}
+	return in.unchanged()
 }
 
 // unpackTar uses archive/tar itself: archiver's Tar, a thin layer over it, hides
@@ -52,7 +56,7 @@ func (s *sink) unpackTar(stream *tarStream) error {
 		}
 		before := stream.count
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return s.endTar(stream, before)
 		}
 		// The names are checked here, whatever GODEBUG has archive/tar do.
@@ -93,7 +97,7 @@ func (s *sink) endTar(stream *tarStream, before int64) error {
 			return err
 		}
 		_, err := stream.Read(s.buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -114,7 +118,7 @@ type source struct {
 	format string
 	spool  *os.File
 	ahead  *readAhead
-	start  os.FileInfo // to see that the file did not change
+	again  hash.Hash // of what is extracted, when a digest was checked
 }
 
 // openSource finds out the size of src and checks its digest.
@@ -202,10 +206,20 @@ func (in *source) check(ctx context.Context, r io.Reader, opts Options, seeker i
 		return fault.New(fault.Mismatch, "get the archive again, or correct the digest",
 			"%s has the SHA-256 %s, not the expected %s", in.label(), in.digest, want)
 	}
+	in.again = sha256.New()
 	if in.spool != nil {
 		pos = 0
 	}
 	return in.measure(seeker, pos)
+}
+
+// unchanged makes sure that what was extracted is what the digest was checked
+// of: the file may have been replaced in between.
+func (in *source) unchanged() error {
+	if in.again == nil || hex.EncodeToString(in.again.Sum(nil)) == in.digest {
+		return nil
+	}
+	return fault.New(fault.Mismatch, "keep others from writing it", "%s changed while it was extracted", in.label())
 }
 
 func (in *source) label() string {
@@ -220,7 +234,10 @@ func (in *source) label() string {
 func (in *source) Read(p []byte) (int, error) {
 	n, err := in.raw.Read(p)
 	in.read.Add(int64(n))
-	if err != nil && err != io.EOF {
+	if in.again != nil {
+		in.again.Write(p[:n])
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		in.err.Store(&err)
 	}
 	return n, err
@@ -239,7 +256,7 @@ func (in *source) close() {
 func (in *source) decompress(ctx context.Context, limit int64) (*tarStream, error) {
 	buffered := bufio.NewReaderSize(in, identifyBytes)
 	head, err := buffered.Peek(identifyBytes)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading %s: %w", in.label(), err)
 	}
 	c, err := identify(ctx, head, in.label())

@@ -71,7 +71,7 @@ func mounted(points, first string) error {
 func (c *clearer) empty(root *os.Root, dir *os.File, path string, depth int) error {
 	for {
 		entries, err := dir.ReadDir(clearBatch)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if len(entries) == 0 {
@@ -206,7 +206,7 @@ func (c *clearer) free(root *os.Root, dir *os.File, name string) error {
 		return err
 	}
 	info, err := root.Lstat(name)
-	if err != nil || !(info.IsDir() || info.Mode().IsRegular()) {
+	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
 		return err
 	}
 	file, err := root.OpenFile(name, os.O_RDONLY|openNoFollow, 0)

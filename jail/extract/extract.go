@@ -177,7 +177,7 @@ func requireEmpty(dst *os.Root) error {
 		return fault.New(fault.Exists, "extract into a new directory",
 			"extracting into %s: it is not empty, it has %q", dst.Name(), names[0])
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return explain(err, dst)
 	}
 	return nil

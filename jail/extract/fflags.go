@@ -22,9 +22,9 @@ var flagAliases = map[string]string{
 	"archived": "arch", "schange": "schg", "simmutable": "schg", "sappend": "sappnd", "sunlink": "sunlnk",
 }
 
-// parseFlags gives the bits of comma separated words, false when one of them is
+// ParseFlags gives the bits of comma separated words, false when one of them is
 // unknown.
-func parseFlags(words string) (uint32, bool) {
+func ParseFlags(words string) (uint32, bool) {
 	var bits uint32
 	for word := range strings.SplitSeq(words, ",") {
 		if plain, ok := flagAliases[word]; ok {
@@ -48,9 +48,9 @@ func flagBit(word string) uint32 {
 	return 0
 }
 
-// formatFlags is the opposite of parseFlags; "" for no flags. Unknown bits are
+// FormatFlags is the opposite of ParseFlags; "" for no flags. Unknown bits are
 // left out.
-func formatFlags(bits uint32) string {
+func FormatFlags(bits uint32) string {
 	var words []string
 	for _, f := range fileFlags {
 		if bits&f.bit != 0 {

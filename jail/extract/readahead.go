@@ -2,6 +2,7 @@ package extract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -52,7 +53,7 @@ func (a *readAhead) run(open func() (io.ReadCloser, error)) {
 	}()
 	r, err := open()
 	if err != nil {
-		if err == io.EOF { // shorter than the format's header
+		if errors.Is(err, io.EOF) { // shorter than the format's header
 			err = io.ErrUnexpectedEOF
 		}
 		a.send(chunk{err: err})

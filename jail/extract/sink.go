@@ -521,6 +521,13 @@ func (s *sink) finishFlags() error {
 // zeros. A reader that ends early gives io.ErrUnexpectedEOF.
 func (s *sink) copyFrom(f *os.File, r io.Reader, size int64) error {
 	w := &holeWriter{file: f}
+	if err := s.copyRange(w, r, size); err != nil {
+		return err
+	}
+	return w.end()
+}
+
+func (s *sink) copyRange(w *holeWriter, r io.Reader, size int64) error {
 	for size > 0 {
 		n, err := io.ReadFull(r, s.buf[:min(size, copyBuffer)])
 		if err == io.EOF {
@@ -533,11 +540,16 @@ func (s *sink) copyFrom(f *os.File, r io.Reader, size int64) error {
 			return err
 		}
 		size -= int64(n)
-		s.report.Bytes += int64(n)
+		s.wrote(int64(n))
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		s.meter.tick(s.report, false)
 	}
-	return w.end()
+	return nil
+}
+
+// wrote counts bytes of file contents, holes included.
+func (s *sink) wrote(n int64) {
+	s.report.Bytes += n
+	s.meter.tick(s.report, false)
 }

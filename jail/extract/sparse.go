@@ -39,6 +39,9 @@ func (w *holeWriter) write(p []byte) error {
 	return nil
 }
 
+// skip leaves a hole of n bytes.
+func (w *holeWriter) skip(n int64) { w.off += n }
+
 // end gives the file its size when a hole is last.
 func (w *holeWriter) end() error {
 	if w.size == w.off {

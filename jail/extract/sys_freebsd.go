@@ -33,7 +33,7 @@ func xattrTooBig(error) bool { return false }
 
 // setFlags sets the flags that chflags(1) calls by these words.
 func setFlags(root *os.Root, path, words string) error {
-	flags, ok := parseFlags(words)
+	flags, ok := ParseFlags(words)
 	if !ok {
 		return errors.ErrUnsupported
 	}
@@ -58,3 +58,9 @@ func mountsBelow(root *os.File) ([]string, error) { return nil, nil }
 
 // clearFlags takes the flags that forbid a change from a file or a directory.
 func clearFlags(f *os.File) error { return unix.Fchflags(int(f.Fd()), 0) }
+
+// statFlags gives the flags of a file in chflags(1)'s words.
+func statFlags(st *unix.Stat_t) string { return FormatFlags(st.Flags) }
+
+// clone: FreeBSD clones blocks in copy_file_range(2) only, which x/sys lacks.
+func clone(dst, src *os.File) error { return errors.ErrUnsupported }

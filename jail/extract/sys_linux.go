@@ -102,3 +102,10 @@ func clearFlags(f *os.File) error {
 	}
 	return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, int(flags&^stuckFlags))
 }
+
+// statFlags: see setFlags.
+func statFlags(*unix.Stat_t) string { return "" }
+
+// clone shares the blocks of src with dst where the file system can
+// (ioctl_ficlone(2)).
+func clone(dst, src *os.File) error { return unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) }

@@ -29,3 +29,14 @@ func stuck(error) bool                         { return false }
 func busy(error) bool                          { return false }
 
 const openNoFollow = 0
+
+type fileStat struct {
+	entry
+	dev, ino, links uint64
+	socket          bool
+}
+
+func statAt(*os.File, string) (*fileStat, error)          { return nil, errors.ErrUnsupported }
+func listXattrs(*os.File) (map[string][]byte, error)      { return nil, nil }
+func nextData(_ *os.File, off, size int64) (int64, int64) { return off, size }
+func clone(_, _ *os.File) error                           { return errors.ErrUnsupported }
