@@ -75,7 +75,8 @@ type Arch struct {
 	GoEnv []string `json:"goenv,omitempty"` // KEY=VALUE to set beside GOARCH
 	GoOS  []string `json:"goos,omitempty"`  // the GOOS that Go has the port for
 
-	Debian string `json:"debian,omitempty"` // Debian's name of the architecture
+	// Debian is dpkg's name of the architecture, also where no archive has it.
+	Debian string `json:"debian,omitempty"`
 	// DebianFirst and DebianLast are the first and the last suite that released
 	// the architecture; an empty DebianLast with a DebianFirst means that the
 	// current one does.

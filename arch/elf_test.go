@@ -92,6 +92,22 @@ func (e *elfFile) sizes() (head, segment, section int) {
 	return 52, 32, 40
 }
 
+// library adds a dynamic segment with names in a string table; the load
+// segment has the addresses of the file plus 0x400000.
+func (e *elfFile) library(tag uint64, names ...string) *elfFile {
+	table := []byte{0}
+	var pairs []uint64
+	for _, name := range names {
+		pairs = append(pairs, tag, uint64(len(table)))
+		table = append(append(table, name...), 0)
+	}
+	e.segments = append(e.segments, part{kind: ptLoad, data: table, align: 4})
+	return e.dynamic(append(pairs, dtStrTab, loadAddress)...)
+}
+
+// loadAddress is p_vaddr of every segment that the tests build.
+const loadAddress = 0x400000
+
 // bytes lays the file out: header, segments' table, sections' table, contents.
 func (e *elfFile) bytes() []byte {
 	head, psize, ssize := e.sizes()
@@ -143,7 +159,7 @@ func (e *elfFile) appendSegment(b []byte, p part, off uint64) []byte {
 	if e.class == 64 {
 		b = e.bo().AppendUint32(b, 4)
 	}
-	for _, v := range []uint64{off, 0, 0, size, size} {
+	for _, v := range []uint64{off, loadAddress, 0, size, size} {
 		b = e.long(b, v)
 	}
 	if e.class == 32 {

@@ -32,7 +32,8 @@ type Identity struct {
 	// OS is the system that the program is for: linux, freebsd, netbsd, openbsd,
 	// dragonfly, hurd, kfreebsd (Debian GNU/kFreeBSD), solaris and others; ""
 	// when nothing in the file says so. OSFrom says what did: note, osabi,
-	// interpreter, or go (a Go program that bears no mark of another system).
+	// interpreter, library (the C library's name), or go (a Go program that bears
+	// no mark of another system).
 	OS     string `json:"os"`
 	OSFrom string `json:"os_from,omitempty"`
 	// OSVersion is what the ABI note holds: the oldest Linux kernel (3.2.0), or
@@ -50,8 +51,9 @@ type Identity struct {
 	CPU   string `json:"cpu,omitempty"`   // armv5 armv6 armv7, spe, where the file says so
 
 	entry  uint64
-	needed bool // DT_NEEDED or DT_SONAME
-	isPIE  bool // DF_1_PIE
+	names  []string // of DT_SONAME and DT_NEEDED
+	needed bool     // there is a DT_NEEDED or DT_SONAME
+	isPIE  bool     // DF_1_PIE
 	goNote bool
 }
 
@@ -269,6 +271,7 @@ func (f *image) section(b []byte) span {
 // Types of segments and sections, from the System V ABI and its processor
 // supplements.
 const (
+	ptLoad         = 1
 	ptDynamic      = 2
 	ptInterp       = 3
 	ptNote         = 4
@@ -289,18 +292,24 @@ const (
 )
 
 func (f *image) readSegments(id *Identity, h *tables) {
+	var loads, dynamic []span
 	for _, b := range h.segments {
 		s := f.segment(b)
 		switch {
+		case s.kind == ptLoad:
+			loads = append(loads, s)
+		case s.kind == ptDynamic && len(dynamic) == 0:
+			dynamic = append(dynamic, s)
 		case s.kind == ptInterp && id.Interp == "":
 			id.Interp = cString(f.bytes(s.off, min(s.size, maxInterp)))
 		case s.kind == ptNote:
 			f.notes(id, s)
-		case s.kind == ptDynamic:
-			f.dynamic(id, s)
 		case s.kind == ptMIPSABIFlags && id.Machine == emMIPS:
 			id.mipsABIFlags(f.bytes(s.off, 24))
 		}
+	}
+	for _, s := range dynamic {
+		f.dynamic(id, s, loads)
 	}
 }
 
@@ -324,26 +333,63 @@ func (f *image) readSections(id *Identity, h *tables) {
 const (
 	dtNull   = 0
 	dtNeeded = 1
+	dtStrTab = 5
 	dtSoname = 14
 	dtFlags1 = 0x6ffffffb
 	df1PIE   = 0x08000000
 )
 
-func (f *image) dynamic(id *Identity, s span) {
+// maxNames bounds how many names of libraries are read.
+const maxNames = 64
+
+func (f *image) dynamic(id *Identity, s span, loads []span) {
+	var strTab uint64
+	var names []uint64
+	f.eachDynamic(s, func(tag, value uint64) {
+		switch tag {
+		case dtNeeded, dtSoname:
+			names = append(names, value)
+		case dtStrTab:
+			strTab = value
+		case dtFlags1:
+			id.isPIE = value&df1PIE != 0
+		}
+	})
+	id.needed = len(names) > 0
+	at, ok := offsetOf(strTab, loads)
+	if !ok {
+		return
+	}
+	for _, name := range names[:min(len(names), maxNames)] {
+		id.names = append(id.names, cString(f.bytes(at+name, maxName)))
+	}
+}
+
+// eachDynamic calls do with the entries of a dynamic section, up to DT_NULL.
+func (f *image) eachDynamic(s span, do func(tag, value uint64)) {
 	half := 4
 	if f.is64 {
 		half = 8
 	}
 	for b := f.bytes(s.off, min(s.size, maxContents)); len(b) >= 2*half; b = b[2*half:] {
-		switch value := f.word(b[half:]); f.word(b) {
-		case dtNull:
+		if f.word(b) == dtNull {
 			return
-		case dtNeeded, dtSoname:
-			id.needed = true
-		case dtFlags1:
-			id.isPIE = id.isPIE || value&df1PIE != 0
+		}
+		do(f.word(b), f.word(b[half:]))
+	}
+}
+
+// maxName is more than the name of a library that tells a system has.
+const maxName = 64
+
+// offsetOf finds where in the file an address is.
+func offsetOf(addr uint64, loads []span) (uint64, bool) {
+	for _, s := range loads {
+		if addr >= s.addr && addr-s.addr < s.size {
+			return s.off + (addr - s.addr), true
 		}
 	}
+	return 0, false
 }
 
 // settle draws the conclusions once everything is read.
@@ -388,9 +434,15 @@ func (id *Identity) guessOS() {
 		id.OS, id.OSFrom = os, "osabi"
 		return
 	}
-	if os := interpreterOS(id.Interp); os != "" {
+	if os := id.linkerOS(id.Interp); os != "" {
 		id.OS, id.OSFrom = os, "interpreter"
 		return
+	}
+	for _, name := range id.names {
+		if os := id.libraryOS(name); os != "" {
+			id.OS, id.OSFrom = os, "library"
+			return
+		}
 	}
 	// Go's linker marks FreeBSD's, NetBSD's and OpenBSD's programs, and links
 	// those of Solaris dynamically: what remains is Linux.
@@ -405,11 +457,19 @@ var osabiNames = map[uint8]string{
 	10: "tru64", 12: "openbsd", 13: "openvms", 14: "nonstop", 15: "aros", 16: "fenixos", 17: "cloudabi", 18: "openvos",
 }
 
-// interpreterOS knows the system by the path of its dynamic linker.
-func interpreterOS(path string) string {
-	base := path[strings.LastIndex(path, "/")+1:]
+// linkerOS knows the system by the path of its dynamic linker, as the catalog
+// has it for this architecture: /lib/ld.so.1 is Linux on MIPS, and Solaris on
+// SPARC. Others have one path everywhere.
+func (id *Identity) linkerOS(path string) string {
+	for _, a := range theCatalog().rows {
+		for os, linkers := range a.Linkers {
+			if a.fits(id.Class, id.Order, id.Machine, id.Flags) && slices.Contains(linkers, path) {
+				return os
+			}
+		}
+	}
 	switch {
-	case path == freebsdLinker || path == "/usr/libexec/ld-elf.so.1" || path == "/libexec/ld-elf32.so.1":
+	case path == "/usr/libexec/ld-elf.so.1" || path == "/libexec/ld-elf32.so.1":
 		return "freebsd"
 	case path == "/usr/libexec/ld.elf_so" || path == "/libexec/ld.elf_so":
 		return "netbsd"
@@ -419,12 +479,41 @@ func interpreterOS(path string) string {
 		return "dragonfly"
 	case strings.HasPrefix(path, "/system/bin/linker"):
 		return "linux"
-	case strings.HasPrefix(base, "ld-linux"), strings.HasPrefix(base, "ld-musl"), strings.HasPrefix(base, "ld-uClibc"):
+	}
+	return linuxLinker(path[strings.LastIndex(path, "/")+1:])
+}
+
+// linuxLinker is "linux" for a name that only linkers of Linux have.
+func linuxLinker(name string) string {
+	for _, prefix := range []string{"ld-linux", "ld-musl-", "ld-uClibc", "ld64.so."} {
+		if strings.HasPrefix(name, prefix) {
+			return "linux"
+		}
+	}
+	return ""
+}
+
+// libraryOS knows the system by the name of its C library or dynamic linker.
+func (id *Identity) libraryOS(name string) string {
+	switch name {
+	case "libc.so.6", "libc.so.6.1", "libc.so":
+		return "linux" // glibc; bionic and musl
+	case "libc.so.7":
+		return "freebsd"
+	case "libc.so.8":
+		return "dragonfly"
+	case "libc.so.12":
+		return "netbsd"
+	case "libc.so.0.3":
+		return "hurd"
+	}
+	if strings.HasPrefix(name, "libc.musl-") {
 		return "linux"
-	case base == "ld64.so.1" || base == "ld64.so.2":
-		return "linux"
-	case path == "/lib/ld.so.1" || path == "/lib64/ld.so.1" || path == "/lib32/ld.so.1":
-		return "linux"
+	}
+	for _, dir := range []string{"/lib/", "/lib64/", "/lib32/"} {
+		if os := id.linkerOS(dir + name); os != "" {
+			return os
+		}
 	}
 	return ""
 }
