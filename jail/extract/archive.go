@@ -89,7 +89,7 @@ func (s *sink) endTar(stream *tarStream, before int64) error {
 	switch {
 	case stream.count == 0:
 		return damaged("the archive is empty")
-	case stream.count-before < tarBlock:
+	case stream.eof && !loneMark(stream.count-before, stream.tail):
 		return &sourceError{io.ErrUnexpectedEOF}
 	}
 	for {
@@ -105,6 +105,13 @@ func (s *sink) endTar(stream *tarStream, before int64) error {
 		}
 		s.meter.tick(s.report, false)
 	}
+}
+
+// loneMark accepts one block of zeros as the end, as GNU tar does, where POSIX
+// has two: read is what was read to find it, up to 511 bytes of padding
+// included. More would be headers of an entry that is missing.
+func loneMark(read int64, tail []byte) bool {
+	return read >= tarBlock && read < 2*tarBlock && bytes.Equal(tail[len(tail)-tarBlock:], zeros[:tarBlock])
 }
 
 // source is an archive as it is on disk.
@@ -326,12 +333,14 @@ type tarStream struct {
 	count int64
 	limit int64
 	entry string // the last header read
+	eof   bool
 	tail  []byte
 }
 
 func (t *tarStream) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.count += int64(n)
+	t.eof = n == 0 && errors.Is(err, io.EOF)
 	t.remember(p[:n])
 	if t.count > t.limit {
 		return n, tooBig(t.entry, t.limit)

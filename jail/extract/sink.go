@@ -189,13 +189,13 @@ func (s *sink) putFile(f *folder, base string, e *entry, write contents) error {
 		return err
 	}
 	if err = write(file); err == nil {
-		err = s.dress(file, e.path, &e.attrs)
+		err = s.dress(file, e.path, &e.attrs, func() error { return s.setTimes(f, base, &e.attrs) })
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	s.report.Files++
-	return s.setTimes(f, base, &e.attrs)
+	return nil
 }
 
 func (s *sink) putSymlink(f *folder, base string, e *entry) error {
@@ -316,10 +316,11 @@ func (s *sink) putDirectory(e *entry) error {
 	return nil
 }
 
-// dress gives an open file or directory its owner, extended attributes and
-// mode. The order matters: chown(2) clears setuid and capabilities, and a file
-// that is not writable takes no attributes from its owner.
-func (s *sink) dress(f *os.File, path string, a *attrs) error {
+// dress gives an open file or directory its owner, extended attributes, times
+// and mode. The order matters: chown(2) clears setuid and capabilities, a file
+// that is not writable takes no attributes from its owner, and a directory that
+// is not searchable no times.
+func (s *sink) dress(f *os.File, path string, a *attrs, times func() error) error {
 	owned := true
 	if !a.noOwner {
 		var err error
@@ -332,6 +333,9 @@ func (s *sink) dress(f *os.File, path string, a *attrs) error {
 	}
 	if a.flags != "" {
 		s.flags[path] = a.flags
+	}
+	if err := times(); err != nil {
+		return err
 	}
 	return f.Chmod(s.mode(path, a, owned))
 }
@@ -493,10 +497,8 @@ func (s *sink) finishDirectory(path string) error {
 	if err != nil {
 		return naming(path, err)
 	}
-	if err := s.dress(f.file, path, a); err != nil {
-		return naming(path, err)
-	}
-	return s.named(&entry{path: path}, s.setTimes(f, ".", a))
+	err = s.dress(f.file, path, a, func() error { return s.setTimes(f, ".", a) })
+	return s.named(&entry{path: path}, err)
 }
 
 // finishFlags sets the file flags of FreeBSD, files before the directories they

@@ -77,7 +77,7 @@ func parseMounts(table io.Reader, path string) ([]string, error) {
 		if len(fields) < 5 {
 			continue
 		}
-		if point := unescape.Replace(fields[4]); strings.HasPrefix(point, prefix) {
+		if point := unescape.Replace(fields[4]); strings.HasPrefix(point, prefix) && point != path {
 			below = append(below, point)
 		}
 	}

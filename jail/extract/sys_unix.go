@@ -71,6 +71,9 @@ type fileStat struct {
 	socket   bool
 }
 
+// wide makes one type of a field that differs between systems and machines.
+func wide[T uint16 | uint32 | uint64](field T) uint64 { return uint64(field) }
+
 // statKinds are the types of files by S_IFMT.
 var statKinds = map[uint32]kind{
 	unix.S_IFREG: regular, unix.S_IFDIR: directory, unix.S_IFLNK: symlink,
@@ -83,8 +86,8 @@ func statAt(dir *os.File, name string) (*fileStat, error) {
 	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return nil, err
 	}
-	f := &fileStat{dev: st.Dev, ino: st.Ino, links: uint64(st.Nlink)} //nolint:unconvert // narrower on other machines
-	mode := uint32(st.Mode)                                           //nolint:unconvert // 16 bits on FreeBSD
+	f := &fileStat{dev: wide(st.Dev), ino: st.Ino, links: wide(st.Nlink)}
+	mode := uint32(wide(st.Mode))
 	k, ok := statKinds[mode&unix.S_IFMT]
 	f.kind, f.socket = k, !ok
 	f.size = st.Size

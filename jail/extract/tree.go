@@ -259,5 +259,9 @@ func (t *tree) contents(dst, src *os.File, size int64) error {
 		}
 		off = end
 	}
+	// A file that has become shorter looks like one with a hole at its end.
+	if info, err := src.Stat(); err != nil || info.Size() < size {
+		return &sourceError{errors.Join(err, io.ErrUnexpectedEOF)}
+	}
 	return w.end()
 }

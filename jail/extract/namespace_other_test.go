@@ -1,0 +1,12 @@
+//go:build !linux
+
+package extract
+
+import "testing"
+
+// inNamespace: user namespaces are Linux's.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	t.Skip("needs a user namespace, which only Linux has")
+	return false
+}
