@@ -232,7 +232,6 @@ func TestWrongDigestIsSeenBeforeAnythingIsMade(t *testing.T) {
 type changing struct {
 	*bytes.Reader
 	next []byte
-	size int64
 }
 
 func (c *changing) Seek(off int64, whence int) (int64, error) {

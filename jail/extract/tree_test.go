@@ -62,7 +62,7 @@ func TestTreeSkipsSocketsAndItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	if err := src.MkdirAll("var/xjail/new", 0o755); err != nil {
 		t.Fatal(err)
 	}
