@@ -341,6 +341,13 @@ func TestTimesOfDirectoriesAreSetAtTheEnd(t *testing.T) {
 	modeOf(t, root, "a/b", os.ModeDir|0o500)
 }
 
+// Nobody but root can go through a directory once it has its mode.
+func TestDirectoriesThatCannotBeEntered(t *testing.T) {
+	root, _ := extracted(t, Options{}, dir("locked", 0), dir("locked/in", 0), reg("locked/in/f", ""))
+	modeOf(t, root, "locked", os.ModeDir)
+	timeOf(t, root, "locked", stamp)
+}
+
 func TestEntriesInAnyOrder(t *testing.T) {
 	root, r := extracted(t, Options{},
 		reg("deep/er/file", "x"), dir("deep/er", 0o700), dir("ro", 0o555), reg("ro/child", "y"), reg("./ro/./kid", ""))
@@ -399,12 +406,13 @@ func TestSymlinksAreKeptAsTheyAre(t *testing.T) {
 func TestLinksAreResolvedAsInAChroot(t *testing.T) {
 	root, _ := extracted(t, Options{},
 		dir("usr/lib/deep", 0o755), link("lib", "/usr/lib"), link("lib64", "lib"), link("usr/up", "../lib64/./deep"),
-		link("self", "/"), reg("lib/one", "1"), reg("lib64/new/two", "2"), reg("usr/up/three", "3"),
+		link("self", "/"), link("usr/lib/abs", "/usr"), reg("usr/lib/abs/seven", "7"), reg("lib/one", "1"), reg("lib64/new/two", "2"), reg("usr/up/three", "3"),
 		reg("self/self/four", "4"), hard("five", "lib64/one"), dir("lib/six", 0o711))
 	contentsOf(t, root, "usr/lib/one", "1")
 	contentsOf(t, root, "usr/lib/new/two", "2")
 	contentsOf(t, root, "usr/lib/deep/three", "3")
 	contentsOf(t, root, "four", "4")
+	contentsOf(t, root, "usr/seven", "7")
 	contentsOf(t, root, "five", "1")
 	modeOf(t, root, "usr/lib/six", os.ModeDir|0o711)
 }
@@ -521,6 +529,13 @@ func (c *cancelAfter) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// seekingCancel is one that is measured by seeking.
+type seekingCancel struct{ cancelAfter }
+
+func (c *seekingCancel) Seek(off int64, whence int) (int64, error) {
+	return c.Reader.(io.Seeker).Seek(off, whence)
+}
+
 // Trap: archiver looks at the context between files only.
 func TestCancelInsideALargeFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -533,6 +548,14 @@ func TestCancelInsideALargeFile(t *testing.T) {
 		t.Errorf("%v is not context.Canceled", err)
 	}
 	isEmpty(t, root)
+	// Once more without the goroutine that reads ahead.
+	ctx, cancel = context.WithCancel(context.Background())
+	seeker := &seekingCancel{cancelAfter{bytes.NewReader(data), 4 << 20, cancel}}
+	_, err = Archive(ctx, seeker, root, Options{})
+	checkError(t, err, fault.Interrupted)
+	if seeker.n < -2<<20 {
+		t.Errorf("read %d bytes on", -seeker.n)
+	}
 	_, err = Archive(ctx, bytes.NewReader(data), root, Options{SHA256: strings.Repeat("0", 64)})
 	checkError(t, err, fault.Interrupted)
 }

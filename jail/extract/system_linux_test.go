@@ -96,11 +96,11 @@ func TestClearKeepsOutOfMounts(t *testing.T) {
 			if want := "umount " + point; fault.HintOf(err) != want {
 				t.Errorf("hint %q, want %q", fault.HintOf(err), want)
 			}
+			lstat(t, root, "first") // nothing was removed before the refusal
+			checkWalk(t, root, fault.Unsafe, point)
 			if _, err := os.Stat(precious + "/precious"); err != nil {
 				t.Error(err)
 			}
-			lstat(t, root, "first") // nothing was removed before the refusal
-			checkWalk(t, root, fault.Unsafe, point)
 			if err := unix.Unmount(point, 0); err != nil {
 				t.Fatal(err)
 			}
