@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -40,7 +41,7 @@ func run(args []string) error {
 	case len(args) == 2:
 		return unpack(args[0], args[1])
 	}
-	return fmt.Errorf("usage: extract gen DIR MIB | extract ARCHIVE DIR | extract time CMD ARG...")
+	return errors.New("usage: extract gen DIR MIB, extract ARCHIVE DIR or extract time CMD ARGS")
 }
 
 func unpack(archive, dir string) (err error) {
@@ -86,10 +87,10 @@ func generate(dir string, bytes int64) error {
 		}
 		path := filepath.Join(sub, strconv.Itoa(n))
 		var err error
-		switch {
-		case n%20 == 5:
+		switch n % 20 {
+		case 5:
 			err = os.Link(filepath.Join(sub, strconv.Itoa(n-1)), path)
-		case n%20 == 15:
+		case 15:
 			err = os.Symlink(strconv.Itoa(n-1), path)
 		default:
 			size := r.Int64N(16 << 10)

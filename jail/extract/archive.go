@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -297,6 +298,10 @@ func (in *source) blame(stream *tarStream, err error) error {
 	}
 	if read := in.err.Load(); read != nil {
 		return fmt.Errorf("reading %s: %w", in.label(), *read)
+	}
+	if errors.Is(bad.err, zstd.ErrWindowSizeExceeded) {
+		return fault.New(fault.Unsafe, "compress it again without --long",
+			"%s needs more than %d bytes of memory to decompress", in.label(), int64(maxWindow))
 	}
 	where := "before its first entry"
 	if stream.entry != "" {

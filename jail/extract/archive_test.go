@@ -346,6 +346,13 @@ func TestDirectoriesThatCannotBeEntered(t *testing.T) {
 	root, _ := extracted(t, Options{}, dir("locked", 0), dir("locked/in", 0), reg("locked/in/f", ""))
 	modeOf(t, root, "locked", os.ModeDir)
 	timeOf(t, root, "locked", stamp)
+	// More of them than directories are kept open: children must come first.
+	var many []file
+	for i := range 2 * openFolders {
+		many = append(many, dir(fmt.Sprintf("%d", i), 0), dir(fmt.Sprintf("%d/in", i), 0))
+	}
+	root, _ = extracted(t, Options{}, many...)
+	modeOf(t, root, "7", os.ModeDir)
 }
 
 func TestEntriesInAnyOrder(t *testing.T) {

@@ -96,6 +96,20 @@ func TestXattrs(t *testing.T) {
 	}
 }
 
+// chown(2) takes capabilities away, so that they must come after it.
+func TestCapabilities(t *testing.T) {
+	// cap_net_raw=ep as setcap(8) stores it: VFS_CAP_REVISION_2, effective.
+	const netRaw = "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	f := reg("ping", "x")
+	f.Uid, f.Gid, f.Mode = 1, 1, 0o755
+	f.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": netRaw}
+	root, r := extracted(t, Options{}, f)
+	onDisk, kept := xattrsOf(t, root, "ping")["security.capability"], keptOf(r, "ping").Xattrs["security.capability"]
+	if (string(onDisk) == netRaw) == (string(kept) == netRaw) {
+		t.Errorf("on disk %x, recorded %x", onDisk, kept)
+	}
+}
+
 func xattrsOf(t *testing.T, root *os.Root, name string) map[string][]byte {
 	t.Helper()
 	f, err := root.Open(name)

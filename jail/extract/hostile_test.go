@@ -117,6 +117,13 @@ func TestWhatWantsOutIsRefusedByName(t *testing.T) {
 	}
 }
 
+// A zstd frame may ask for any amount of memory: this one for 2 GiB, as
+// zstd --long=31 does.
+func TestMemoryOfZstd(t *testing.T) {
+	frame := "\x28\xb5\x2f\xfd\x00\xa8" + "\x01\x00\x00"
+	refused(t, strings.NewReader(frame), Options{}, fault.Unsafe, "memory")
+}
+
 // archive/tar refuses these itself under GODEBUG=tarinsecurepath=0, with an
 // error that would hide the reason.
 func TestInsecurePathSettingChangesNothing(t *testing.T) {
