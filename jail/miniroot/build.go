@@ -128,7 +128,7 @@ func (b *builder) build(ctx context.Context) (*Binary, error) {
 	if err := os.RemoveAll(work); err != nil { // of a build that was killed
 		return nil, diskError(err)
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }() // the next build removes it otherwise
 	fmt.Fprintf(b.Log, "building the mini root for linux/%s with %s\n", strings.Join(append([]string{b.GOARCH}, b.Env...), " "), b.goVersion)
 	if err := b.compile(ctx, work); err != nil {
 		return nil, err
@@ -265,7 +265,7 @@ func checkStatic(file string) error {
 	if err != nil {
 		return fault.Wrap(fault.Damaged, err, "mini root: what go built", "")
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
 			return fault.New(fault.Failed, "unset CGO_ENABLED", "mini root: go built a program that needs a dynamic linker")

@@ -46,7 +46,7 @@ func (b *builder) version(ctx context.Context) error {
 	if err != nil {
 		return diskError(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // it holds nothing that counts
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), goMod, 0o644); err != nil {
 		return diskError(err)
 	}

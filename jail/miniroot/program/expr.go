@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,7 +118,7 @@ func (c *condition) primary() bool {
 			c.p.fatal(2, "')' expected")
 		}
 		return v
-	case len(arg) == 2 && arg[0] == '-' && strings.Contains("bcdefgGhkLnNOprsStuwxz", arg[1:]) && len(c.args) > 0:
+	case len(arg) == 2 && arg[0] == '-' && strings.IndexByte("bcdefgGhkLnNOprsStuwxz", arg[1]) >= 0 && len(c.args) > 0:
 		return c.unary(arg[1], c.take())
 	case len(arg) == 2 && arg[0] == '-' && len(c.args) > 0:
 		c.p.fatal(2, "'%s': unary operator expected", arg)
@@ -341,8 +342,8 @@ func (e *expression) compare() string {
 			}
 		}
 		v = "0"
-		if c == 0 && strings.Contains("== <= >=", op) && op != "<" && op != ">" || c != 0 && op == "!=" ||
-			c < 0 && op[0] == '<' || c > 0 && op[0] == '>' {
+		equal := op == "=" || op == "==" || op == "<=" || op == ">="
+		if c == 0 && equal || c != 0 && op == "!=" || c < 0 && op[0] == '<' || c > 0 && op[0] == '>' {
 			v = "1"
 		}
 	}
@@ -458,5 +459,5 @@ func (e *expression) atom() string {
 }
 
 func isExprOperator(s string) bool {
-	return s != "" && strings.Contains(" = == != < <= > >= + - * / % : | & ) ", " "+s+" ")
+	return slices.Contains(strings.Fields("= == != < <= > >= + - * / % : | & )"), s)
 }

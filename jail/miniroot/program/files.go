@@ -61,40 +61,29 @@ func runMkdir(p *proc) int {
 		}
 	}
 	for _, dir := range o.operands(1, -1) {
-		err := p.mkdir(dir, o.has("p"))
+		err := p.mkdir(dir, o.has("p"), o.has("v"))
 		if p.fail("cannot create directory "+dir, err) {
 			continue
 		}
 		if o.has("m") {
 			p.fail(dir, os.Chmod(p.path(dir), mode&^fs.ModeDir))
 		}
-		if o.has("v") {
-			p.printf("%s: created directory '%s'\n", p.name, dir)
-		}
 	}
 	return 0
 }
 
-func (p *proc) mkdir(dir string, parents bool) error {
-	if !parents {
-		return os.Mkdir(p.path(dir), 0o777)
-	}
+func (p *proc) mkdir(dir string, parents, verbose bool) error {
 	err := os.Mkdir(p.path(dir), 0o777)
+	if parent := dirname(dir); parents && errors.Is(err, fs.ErrNotExist) && parent != dir && parent != "." {
+		if err := p.mkdir(parent, true, verbose); err != nil {
+			return err
+		}
+		err = os.Mkdir(p.path(dir), 0o777)
+	}
 	switch {
-	case err == nil || p.isDir(dir):
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	parent := dirname(dir)
-	if parent == dir || parent == "." {
-		return err
-	}
-	if err := p.mkdir(parent, true); err != nil {
-		return err
-	}
-	err = os.Mkdir(p.path(dir), 0o777)
-	if err != nil && p.isDir(dir) {
+	case err == nil && verbose:
+		p.printf("%s: created directory '%s'\n", p.name, dir)
+	case parents && err != nil && p.isDir(dir):
 		return nil
 	}
 	return err
@@ -103,10 +92,7 @@ func (p *proc) mkdir(dir string, parents bool) error {
 func runRmdir(p *proc) int {
 	o := p.options("pv", "parents=p", "verbose=v")
 	for _, dir := range o.operands(1, -1) {
-		for {
-			if p.fail("failed to remove "+dir, syscall.Rmdir(p.path(dir))) {
-				break
-			}
+		for !p.fail("failed to remove "+dir, syscall.Rmdir(p.path(dir))) {
 			dir = dirname(dir)
 			if !o.has("p") || dir == "." || dir == "/" {
 				break

@@ -263,7 +263,7 @@ func (g *grepper) search(name string, r io.Reader) error {
 		g.putMatch(name, number, line, m)
 		return count != g.limit || owed > 0
 	})
-	g.matched = g.matched || count > 0 && !g.o.has("L") || g.o.has("L") && count == 0
+	g.matched = g.matched || count > 0
 	g.summary(name, count)
 	if err == nil && binary && count > 0 && !quiet {
 		g.p.printf("%s: %s: %s\n", g.p.name, name, errBinary)

@@ -66,7 +66,7 @@ func runLs(p *proc) int {
 	return 0
 }
 
-// look stats a name. A dangling link is shown as the link that it is.
+// look stats a name. Without -L a dangling link is shown as the link that it is.
 func (l *lister) look(name, path string, follow bool) (file, error) {
 	full := l.p.path(path)
 	st, err := os.Lstat(full)
@@ -77,6 +77,8 @@ func (l *lister) look(name, path string, follow bool) (file, error) {
 	if st.Mode()&fs.ModeSymlink != 0 {
 		if to, err := os.Stat(full); follow && err == nil {
 			f.st = to
+		} else if err != nil && l.o.has("L") {
+			return file{}, err
 		} else {
 			f.target, _ = os.Readlink(full) // shown as far as it is known
 		}

@@ -275,17 +275,17 @@ func (f *formatter) float(spec string, verb byte, arg string, given bool) {
 			f.p.warn("'%s': expected a numeric value", arg)
 		}
 	}
-	go_ := verb
+	goVerb := verb
 	switch verb {
 	case 'a':
-		go_ = 'x'
+		goVerb = 'x'
 	case 'A':
-		go_ = 'X'
+		goVerb = 'X'
 	case 'g', 'G':
 		if !strings.Contains(spec, ".") { // C's default precision; Go's is what is needed
 			spec += ".6"
 		}
 	}
-	text := fmt.Sprintf("%"+spec+string(go_), n)
+	text := fmt.Sprintf("%"+spec+string(goVerb), n)
 	f.p.out.WriteString(strings.Replace(strings.Replace(text, "+Inf", "inf", 1), "NaN", "nan", 1))
 }

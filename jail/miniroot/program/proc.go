@@ -66,7 +66,11 @@ func (p *proc) start(a applet) (status int) {
 	if p.stdin == nil {
 		p.stdin = strings.NewReader("")
 	}
-	p.out = &output{p: p, w: bufio.NewWriterSize(contextWriter{p.ctx, p.stdout}, 32<<10)}
+	size := 32 << 10
+	if a.kind == raw { // they write a line at most
+		size = 128
+	}
+	p.out = &output{p: p, w: bufio.NewWriterSize(contextWriter{p.ctx, p.stdout}, size)}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -187,7 +191,7 @@ func (p *proc) badUsage(format string, args ...any) {
 	fmt.Fprintf(p.stderr, p.name+": "+format+"\n", args...)
 	fmt.Fprintf(p.stderr, "usage: %s %s\n", p.name, p.self.usage)
 	switch p.self.name {
-	case "grep", "ls", "sort", "cmp", "sh", "test", "[", "expr", "tar":
+	case "printf", "grep", "ls", "sort", "cmp", "sh", "test", "[", "expr", "tar":
 		panic(quit(2))
 	case "env", "nohup", "timeout":
 		panic(quit(125))
@@ -279,8 +283,8 @@ func eachLine(r io.Reader, do func(line []byte, last bool) bool) error {
 		}
 		line := part
 		if long != nil {
-			line = append(long, part...)
-			long = nil
+			long = append(long, part...)
+			line, long = long, nil
 		}
 		text, ended := bytes.CutSuffix(line, []byte("\n"))
 		if len(line) > 0 && !do(text, !ended) {

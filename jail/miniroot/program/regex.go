@@ -4,6 +4,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"mvdan.cc/sh/v3/pattern"
 )
 
 var errBackReference = errors.New("back-references in patterns are not supported")
@@ -276,4 +278,17 @@ func (t *translator) inBracket(kind byte, body string) error {
 		}
 	}
 	return errors.New("invalid character class")
+}
+
+// matcher makes a function of a shell pattern, which * and ? match slashes in.
+func matcher(text string, mode pattern.Mode) (func(string) bool, error) {
+	expression, err := pattern.Regexp(text, mode|pattern.EntireString|pattern.GlobLeadingDot)
+	if err != nil {
+		return nil, err
+	}
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	return re.MatchString, nil
 }

@@ -202,6 +202,7 @@ func (s *shell) script(src io.Reader, name string) int {
 	for stmt, err := range parser.StmtsSeq(src) {
 		if err != nil {
 			broken = err
+			file.Stmts = completeLines(file.Stmts)
 			break
 		}
 		file.Stmts = append(file.Stmts, stmt)
@@ -213,6 +214,15 @@ func (s *shell) script(src io.Reader, name string) int {
 		return 2
 	}
 	return s.finish(status)
+}
+
+// completeLines leaves out the statements that a syntax error may share its
+// line with: a line is parsed before any of it is run.
+func completeLines(stmts []*syntax.Stmt) []*syntax.Stmt {
+	for n := len(stmts); n > 0 && stmts[n-1].Semicolon.IsValid(); n-- {
+		stmts = stmts[:n-1]
+	}
+	return stmts
 }
 
 // status is the exit status of what Run returned.

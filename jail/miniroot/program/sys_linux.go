@@ -116,3 +116,51 @@ func trimDash(word string) string {
 
 // ignoreHangup lets the process live on when its terminal goes.
 func ignoreHangup() { signal.Ignore(syscall.SIGHUP) }
+
+// limit is a resource that ulimit knows.
+type limit struct {
+	letter   byte
+	name     string
+	resource int
+	unit     uint64 // bytes or whatever the kernel counts, per unit of ulimit
+}
+
+var limits = []limit{
+	{'c', "core file size", unix.RLIMIT_CORE, 512},
+	{'d', "data seg size", unix.RLIMIT_DATA, 1024},
+	{'f', "file size", unix.RLIMIT_FSIZE, 512},
+	{'l', "max locked memory", unix.RLIMIT_MEMLOCK, 1024},
+	{'m', "max memory size", unix.RLIMIT_RSS, 1024},
+	{'n', "open files", unix.RLIMIT_NOFILE, 1},
+	{'s', "stack size", unix.RLIMIT_STACK, 1024},
+	{'t', "cpu time", unix.RLIMIT_CPU, 1},
+	{'u', "max user processes", unix.RLIMIT_NPROC, 1},
+	{'v', "virtual memory", unix.RLIMIT_AS, 1024},
+}
+
+const unlimited = ^uint64(0)
+
+func getLimit(resource int) (soft, hard uint64, err error) {
+	var r syscall.Rlimit
+	err = syscall.Getrlimit(resource, &r)
+	return r.Cur, r.Max, err
+}
+
+// setLimit goes through package syscall, which then leaves the number of open
+// files for children as it is set here, instead of what it was at the start.
+func setLimit(resource int, soft, hard uint64) error {
+	return syscall.Setrlimit(resource, &syscall.Rlimit{Cur: soft, Max: hard})
+}
+
+// statfs is how full the file system of a name is.
+func statfs(name string) (space, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(name, &s); err != nil {
+		return space{}, err
+	}
+	size := int64(s.Frsize) //nolint:unconvert // 32 bits elsewhere
+	if size == 0 {
+		size = int64(s.Bsize) //nolint:unconvert // 32 bits elsewhere
+	}
+	return space{int64(s.Blocks) * size, int64(s.Bfree) * size, int64(s.Bavail) * size}, nil //nolint:gosec // far below the limit
+}

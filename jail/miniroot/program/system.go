@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -343,7 +344,7 @@ func (p *proc) become(argv []string) int {
 	}
 	p.out.Flush()
 	err := syscall.Exec(file, argv, p.env)
-	if err == syscall.ENOEXEC { //nolint:errorlint // Exec returns the bare number
+	if errors.Is(err, syscall.ENOEXEC) {
 		return p.plainScript(file, argv)
 	}
 	fmt.Fprintf(p.stderr, "%s: %s: %s\n", p.name, argv[0], reason(err))

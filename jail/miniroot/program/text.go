@@ -301,8 +301,10 @@ func runWc(p *proc) int {
 	width := 1
 	if len(letters) > 1 || len(rows) > 1 {
 		width = len(strconv.FormatInt(total.bytes, 10))
-		if len(o.rest) == 0 {
-			width = 7
+		if f, ok := p.stdin.(*os.File); ok && len(o.rest) == 0 {
+			if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+				width = 7
+			}
 		}
 	}
 	for _, r := range rows {
@@ -438,7 +440,7 @@ func runSeq(p *proc) int {
 			p.fatal(1, "invalid number: '%s'", text)
 		}
 		numbers[i] = n
-		if _, fraction, ok := strings.Cut(text, "."); ok && (i < len(texts)-1 || len(texts) == 1) {
+		if _, fraction, ok := strings.Cut(text, "."); ok && i < len(texts)-1 {
 			decimals = max(decimals, len(fraction))
 		}
 	}
@@ -517,7 +519,7 @@ func runCmp(p *proc) int {
 			case o.has("s"):
 				return 1
 			case !o.has("l"):
-				p.printf("%s %s differ: byte %d, line %d\n", names[0], names[1], offset, line)
+				p.printf("%s %s differ: char %d, line %d\n", names[0], names[1], offset, line)
 				return 1
 			}
 			p.printf("%d %3o %3o\n", offset, a, b)

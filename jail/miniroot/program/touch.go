@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,12 @@ func runTouch(p *proc) int {
 	}
 	for _, name := range o.operands(1, -1) {
 		// A name of its own for each run: the first failure ends u-root's.
-		p.fail("cannot touch "+name, p.uroot(touch.New(), p.stdin, append(args, "--", name)...))
+		// It takes "--" for a file.
+		file := name
+		if strings.HasPrefix(name, "-") {
+			file = "./" + name
+		}
+		p.fail("cannot touch "+name, p.uroot(touch.New(), p.stdin, append(slices.Clone(args), file)...))
 	}
 	return 0
 }
