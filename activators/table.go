@@ -58,12 +58,23 @@ type tableError struct{ sentinel, cause error }
 func (e *tableError) Error() string   { return e.cause.Error() }
 func (e *tableError) Unwrap() []error { return []error{e.sentinel, e.cause} }
 
+// kinds are what a script can do about each.
+var kinds = map[error]fault.Kind{
+	ErrExists:      fault.Exists,
+	ErrNotFound:    fault.NotFound,
+	ErrFull:        fault.Unsupported,
+	ErrInvalid:     fault.Usage,
+	ErrPermission:  fault.Permission,
+	ErrUnsupported: fault.Unsupported,
+	ErrInterpreter: fault.NotFound,
+}
+
 // Fail is the error of a table or of an entry: what failed and where, why, and
 // what mends it. sentinel is one of this package's and decides the kind; a nil
 // why is the sentinel itself.
 func Fail(sentinel error, what string, why error, hint string) error {
-	kind := kindOf(sentinel)
-	if sentinel == ErrInterpreter && errors.Is(why, fs.ErrPermission) {
+	kind := kinds[sentinel]
+	if kind == fault.NotFound && errors.Is(why, fs.ErrPermission) {
 		kind = fault.Permission
 	}
 	return failOf(kind, sentinel, what, why, hint)
@@ -75,20 +86,4 @@ func failOf(kind fault.Kind, sentinel error, what string, why error, hint string
 		cause = &tableError{sentinel, why}
 	}
 	return &fault.Error{Kind: kind, What: what, Hint: hint, Err: cause}
-}
-
-func kindOf(sentinel error) fault.Kind {
-	switch sentinel {
-	case ErrExists:
-		return fault.Exists
-	case ErrNotFound, ErrInterpreter:
-		return fault.NotFound
-	case ErrPermission:
-		return fault.Permission
-	case ErrUnsupported, ErrFull:
-		return fault.Unsupported
-	case ErrInvalid:
-		return fault.Usage
-	}
-	return fault.Failed
 }

@@ -127,3 +127,13 @@ func (i *Instance) Run(argv ...string) (string, error) {
 	}
 	return i.reply()
 }
+
+// Clear removes all entries and enables the instance as a whole.
+func (i *Instance) Clear(t testing.TB) {
+	t.Helper()
+	for _, text := range []string{"-1", "1"} {
+		if err := os.WriteFile(filepath.Join(i.Dir, "status"), []byte(text), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
