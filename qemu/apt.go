@@ -20,14 +20,12 @@ import (
 
 // privateApt is apt with a configuration, state and cache of its own below dir.
 // It runs as any user, changes nothing of the machine's, and trusts what the
-// machine's apt trusts: its keyrings and its sources.
+// machine's apt trusts: its keyrings and its sources. Until update is called it
+// reads the machine's package lists.
 type privateApt struct {
 	dir   string
 	log   io.Writer
 	paths aptPaths
-	// fresh is set once the private lists were downloaded; before that the
-	// machine's own are read.
-	fresh bool
 }
 
 // aptPaths are where the machine's apt has its lists.
@@ -159,7 +157,7 @@ func (a *privateApt) configure(list, parts, lists string) error {
 func (a *privateApt) update(ctx context.Context) error {
 	own := ownSources(readSources(a.paths.sourceList, a.paths.sourceParts), readOSRelease().codenames)
 	if len(own) == 0 {
-		return fault.New(fault.NotFound, "", "apt has no sources: nothing usable in %s and %s", a.paths.sourceList, a.paths.sourceParts)
+		return fault.New(fault.Failed, "add the distribution's sources to them", "apt has no sources: nothing usable in %s and %s", a.paths.sourceList, a.paths.sourceParts)
 	}
 	list, parts, err := writeSources(filepath.Join(a.dir, "etc"), own)
 	if err != nil {
@@ -168,7 +166,6 @@ func (a *privateApt) update(ctx context.Context) error {
 	if err := a.configure(list, parts, filepath.Join(a.dir, "state", "lists")); err != nil {
 		return err
 	}
-	a.fresh = true
 	_, err = a.get(ctx, "update")
 	return err
 }
@@ -182,6 +179,9 @@ type debFile struct {
 // candidate says what apt would download for a package.
 func (a *privateApt) candidate(ctx context.Context, pkg string) (debFile, error) {
 	out, err := a.quiet(ctx, "--print-uris", "download", pkg)
+	if err != nil && (strings.Contains(err.Error(), "Unable to locate package") || strings.Contains(err.Error(), "select candidate")) {
+		return debFile{}, fault.New(fault.NotFound, "", "apt knows no package %s", pkg)
+	}
 	if err != nil {
 		return debFile{}, err
 	}

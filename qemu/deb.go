@@ -46,8 +46,10 @@ func extractDeb(ctx context.Context, deb, dir string, wanted map[string]string) 
 		return nil, err
 	case done:
 		return found, nil
+	case ctx.Err() != nil:
+		return nil, fault.Wrap(fault.Interrupted, ctx.Err(), "dpkg-deb", "")
 	case waitErr != nil:
-		return nil, commandError("dpkg-deb", nil, errs.String(), waitErr)
+		err = joined([]error{commandError("dpkg-deb", nil, errs.String(), waitErr), err})
 	}
 	return found, err
 }
@@ -71,7 +73,7 @@ func extractTar(r io.Reader, dir string, wanted map[string]string) (map[string]s
 			return found, nil
 		}
 		if err != nil {
-			return found, fault.Wrap(fault.Failed, err, "read the package's files", "")
+			return found, fault.Wrap(fault.Failed, err, "unpack the package", "")
 		}
 		name := path.Join("/", h.Name)
 		target, ok := wanted[name]
@@ -83,7 +85,7 @@ func extractTar(r io.Reader, dir string, wanted map[string]string) (map[string]s
 		}
 		to := filepath.Join(dir, path.Base(name))
 		if err := writeEmulator(to, archive); err != nil {
-			return found, err
+			return found, &fault.Error{Kind: fault.KindOf(err), What: "unpack " + name, Err: err}
 		}
 		found[target] = to
 	}

@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -144,8 +145,6 @@ type fetcher struct {
 	archs []*arch.Arch
 	tmp   string
 	apt   *privateApt
-	// updateErr is why the private lists are not all there.
-	updateErr error
 }
 
 // fetched is the name of the file in Dir.
@@ -162,20 +161,32 @@ func (f *fetcher) fetch(ctx context.Context) ([]*Emulator, error) {
 		return nil, err
 	}
 	got := map[string]*Emulator{} // by target, examined, below tmp or in Dir
-	var last error
+	problems := f.fromPackages(ctx, got)
+	if len(f.missing(got)) > 0 && len(problems) > 0 && ctx.Err() == nil {
+		// The machine's lists are missing or old.
+		updateErr := f.apt.update(ctx)
+		problems = slices.Concat(f.fromPackages(ctx, got), []error{updateErr}, problems)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, fault.Wrap(fault.Interrupted, ctx.Err(), "fetch", "")
+	case len(f.missing(got)) > 0:
+		return nil, failed(f.missing(got)[0], problems)
+	}
+	return f.publish(got)
+}
+
+// fromPackages tries the packages in their order, and returns what went wrong.
+func (f *fetcher) fromPackages(ctx context.Context, got map[string]*Emulator) (problems []error) {
 	for _, pkg := range packages {
-		err := f.fromPackage(ctx, pkg, got)
-		if ctx.Err() != nil {
-			return nil, fault.Wrap(fault.Interrupted, ctx.Err(), "fetch", "")
+		if len(f.missing(got)) == 0 || ctx.Err() != nil {
+			break
 		}
-		if len(f.missing(got)) == 0 {
-			return f.publish(got)
-		}
-		if err != nil {
-			last = err
+		if err := f.fromPackage(ctx, pkg, got); err != nil {
+			problems = append(problems, err)
 		}
 	}
-	return nil, f.failed(got, last)
+	return problems
 }
 
 // missing are the architectures for which there is nothing yet.
@@ -189,59 +200,67 @@ func (f *fetcher) missing(got map[string]*Emulator) []*arch.Arch {
 	return list
 }
 
-// failed is the error for what no package had.
-func (f *fetcher) failed(got map[string]*Emulator, last error) error {
-	if last == nil {
-		last = f.updateErr
-	}
-	a := f.missing(got)[0]
-	if last != nil {
-		hint := fault.HintOf(last)
+// failed is the error for an architecture that no package had. That one of the
+// packages does not exist matters only when nothing else went wrong.
+func failed(a *arch.Arch, problems []error) error {
+	known := func(err error) bool { return err == nil || fault.KindOf(err) == fault.NotFound }
+	real := slices.DeleteFunc(slices.Clone(problems), known)
+	what := "fetch emulator for " + a.Name
+	switch {
+	case len(real) > 0:
+		hint := fault.HintOf(real[0])
 		if hint == "" {
 			hint = "see whether apt-get update works on this machine"
 		}
-		return &fault.Error{Kind: fault.KindOf(last), What: "fetch emulator for " + a.Name, Hint: hint, Err: errors.Join(last, f.alsoUpdate(last))}
+		return &fault.Error{Kind: fault.KindOf(real[0]), What: what, Hint: hint, Err: joined(real)}
+	case len(problems) >= len(packages):
+		return &fault.Error{
+			Kind: fault.NotFound, What: what, Err: joined(problems),
+			Hint: "look whether apt's sources have the distribution's component main (Ubuntu: universe)",
+		}
 	}
-	what := "the distribution's packages " + strings.Join(packages, " and ") + " have no static qemu-" + a.QEMU
+	reason := "the distribution's packages " + strings.Join(packages, " and ") + " have no static qemu-" + a.QEMU
 	if a.QEMULast != "" {
-		what += ": QEMU has dropped it after " + a.QEMULast
+		reason += ": QEMU has dropped it after " + a.QEMULast
 	}
-	return fault.New(fault.NotFound, "", "%s", what)
+	return fault.New(fault.NotFound, "", "%s", reason)
 }
 
-func (f *fetcher) alsoUpdate(last error) error {
-	if errors.Is(last, f.updateErr) {
-		return nil
+// joined are errors on one line, each text once.
+func joined(errs []error) error {
+	var all error
+	var seen []string
+	for _, err := range errs {
+		switch {
+		case err == nil || slices.Contains(seen, err.Error()):
+			continue
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+		seen = append(seen, err.Error())
 	}
-	return f.updateErr
+	return all
 }
 
 // fromPackage gets out of one package what is missing.
 func (f *fetcher) fromPackage(ctx context.Context, pkg string, got map[string]*Emulator) error {
-	deb, err := f.candidate(ctx, pkg)
+	deb, err := f.apt.candidate(ctx, pkg)
 	if err != nil {
 		return err
 	}
 	if f.present(ctx, deb, got); len(f.missing(got)) == 0 {
 		return nil
 	}
-	path, err := f.download(ctx, pkg, deb)
+	stop := f.report(deb)
+	path, err := f.apt.download(ctx, pkg, deb)
+	stop()
 	if err != nil {
 		return err
 	}
 	defer os.Remove(path) //nolint:errcheck // its directory is removed at the end
 	return f.extract(ctx, path, got)
-}
-
-// candidate asks for the package, with fresh lists when the machine's do not
-// have it.
-func (f *fetcher) candidate(ctx context.Context, pkg string) (debFile, error) {
-	deb, err := f.apt.candidate(ctx, pkg)
-	if err == nil || f.apt.fresh || ctx.Err() != nil {
-		return deb, err
-	}
-	f.updateErr = f.apt.update(ctx)
-	return f.apt.candidate(ctx, pkg)
 }
 
 // present takes what is in Dir already from this very package: the version that
@@ -253,23 +272,6 @@ func (f *fetcher) present(ctx context.Context, deb debFile, got map[string]*Emul
 			got[a.QEMU] = e
 		}
 	}
-}
-
-// download gets the package, with fresh lists when those of the machine name
-// one that is no longer there.
-func (f *fetcher) download(ctx context.Context, pkg string, deb debFile) (string, error) {
-	stop := f.report(deb)
-	path, err := f.apt.download(ctx, pkg, deb)
-	stop()
-	if err == nil || f.apt.fresh || ctx.Err() != nil {
-		return path, err
-	}
-	f.updateErr = f.apt.update(ctx)
-	if deb, err = f.apt.candidate(ctx, pkg); err != nil {
-		return "", err
-	}
-	defer f.report(deb)()
-	return f.apt.download(ctx, pkg, deb)
 }
 
 // report calls Progress while a package is downloaded, until stop is called.
@@ -326,7 +328,7 @@ func (f *fetcher) extract(ctx context.Context, deb string, got map[string]*Emula
 	if err != nil {
 		return err
 	}
-	var reasons error
+	var reasons []error
 	for _, a := range missing {
 		path, ok := found[a.QEMU]
 		if !ok {
@@ -337,12 +339,15 @@ func (f *fetcher) extract(ctx context.Context, deb string, got map[string]*Emula
 			err = fits(e, a, "")
 		}
 		if err != nil {
-			reasons = errors.Join(reasons, err)
+			reasons = append(reasons, err)
 			continue
 		}
 		got[a.QEMU] = e
 	}
-	return reasons
+	if len(reasons) > 0 {
+		return fault.Wrap(fault.BadEmulator, joined(reasons), "", "")
+	}
+	return nil
 }
 
 // publish puts the examined files in place.

@@ -27,8 +27,12 @@ type FindOptions struct {
 	Path string
 	// Prefixes are further directories; nil stands for the usual ones.
 	Prefixes []string
-	// GuestOS is linux or freebsd; "" stands for the host's system.
+	// GuestOS is linux or freebsd; "" stands for the host's system. A named file
+	// is only held to it when it is given.
 	GuestOS string
+	// SkipDigest leaves out the digest of the chosen file, which costs more than
+	// all the rest.
+	SkipDigest bool
 }
 
 // Candidate is a file that could have been the emulator.
@@ -37,6 +41,8 @@ type Candidate struct {
 	From string `json:"from"` // "--emulator", "configuration", "fetched", "PATH", "usual place"
 	// Why says why it was passed over; "" for the chosen one.
 	Why string `json:"why,omitempty"`
+	// Dynamic is set when it is unusable because it is dynamically linked.
+	Dynamic bool `json:"dynamic,omitempty"`
 	// Emulator is what is known of it; nil when it is unusable or was not
 	// looked at.
 	Emulator *Emulator `json:"emulator,omitempty"`
@@ -93,17 +99,14 @@ func Find(ctx context.Context, a *arch.Arch, o FindOptions) (*Emulator, []Candid
 	if o.Explicit != "" {
 		return findExplicit(ctx, a, o, all)
 	}
-	var opened []*os.File
+	files := map[*Emulator]*os.File{}
 	defer func() {
-		for _, f := range opened {
+		for _, f := range files {
 			f.Close()
 		}
 	}()
-	files := map[*Emulator]*os.File{}
 	for i := range all {
-		f := all[i].examine(ctx, a, o.guest(a))
-		if f != nil {
-			opened = append(opened, f)
+		if f := all[i].examine(ctx, a, o.guest()); f != nil {
 			files[all[i].Emulator] = f
 		}
 		if err := ctx.Err(); err != nil {
@@ -114,7 +117,15 @@ func Find(ctx context.Context, a *arch.Arch, o FindOptions) (*Emulator, []Candid
 	if best == nil {
 		return nil, all, notFound(a, all)
 	}
-	return best, all, best.addDigest(files[best])
+	return best, all, o.finish(best, files[best])
+}
+
+// finish adds what is only needed of the chosen file.
+func (o FindOptions) finish(e *Emulator, f *os.File) error {
+	if o.SkipDigest {
+		return nil
+	}
+	return e.addDigest(f)
 }
 
 // findExplicit looks at the named file only.
@@ -129,11 +140,11 @@ func findExplicit(ctx context.Context, a *arch.Arch, o FindOptions, all []Candid
 	}
 	defer f.Close()
 	c.Chosen = true
-	return c.Emulator, append([]Candidate{c}, all...), c.Emulator.addDigest(f)
+	return c.Emulator, append([]Candidate{c}, all...), o.finish(c.Emulator, f)
 }
 
 // guest is the system whose programs shall run.
-func (o FindOptions) guest(a *arch.Arch) string {
+func (o FindOptions) guest() string {
 	switch {
 	case o.GuestOS != "":
 		return o.GuestOS
@@ -213,7 +224,7 @@ func (c *Candidate) examine(ctx context.Context, a *arch.Arch, guest string) *os
 		if f != nil {
 			f.Close()
 		}
-		c.err, c.Why = err, reason(err, c.Path)
+		c.err, c.Why, c.Dynamic = err, reason(err, c.Path), errors.Is(err, errDynamic)
 		return nil
 	}
 	c.Path, c.Emulator = e.Path, e

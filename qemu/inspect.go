@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -111,6 +112,8 @@ func checkELF(path string, r io.ReaderAt, size int64) (hostArch string, err erro
 	return hostArchOf(path, id)
 }
 
+var errDynamic = errors.New("dynamically linked")
+
 // hostArchOf checks that the host can run a program like id by itself, and in
 // any root.
 func hostArchOf(path string, id *arch.Identity) (string, error) {
@@ -127,7 +130,7 @@ func hostArchOf(path string, id *arch.Identity) (string, error) {
 		return "", fault.New(fault.BadEmulator, "get the build for "+runtime.GOOS, "%s is a program for %s, not for %s", path, id.OS, runtime.GOOS)
 	case id.Interp != "":
 		return "", fault.New(fault.BadEmulator, installStatic(),
-			"%s is dynamically linked: in a root of another architecture there is no %s for it", path, id.Interp)
+			"%s is %w: in a root of another architecture there is no %s for it", path, errDynamic, id.Interp)
 	case !id.Static:
 		return "", fault.New(fault.BadEmulator, "", "%s is not a program but ELF of type %s", path, id.Type)
 	}
