@@ -1,0 +1,197 @@
+package activators
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// ledgerVersion is written into every ledger; a newer one is not read.
+const ledgerVersion = 1
+
+// lockWait is how long OpenLedger waits for another xjail, which needs
+// milliseconds.
+const lockWait = 5 * time.Second
+
+// Ledger is a file that remembers which entries of a table xjail made. An entry
+// is ours when its name and its content are in it. Tables do not survive a
+// reboot, so a ledger of another instance (another boot) counts as empty.
+//
+// Entries are written down before they are registered, so that one which a
+// killed xjail left behind is known. A nil Ledger owns nothing and keeps
+// nothing.
+type Ledger struct {
+	path     string
+	instance string
+	entries  []ledgerEntry
+	lock     *os.File
+}
+
+type ledgerEntry struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+}
+
+type ledgerFile struct {
+	Version  int           `json:"version"`
+	Instance string        `json:"instance"`
+	Entries  []ledgerEntry `json:"entries"`
+}
+
+// ReadLedger reads a ledger for looking only. instance names the table and the
+// boot; a file that is not there is an empty ledger.
+func ReadLedger(path, instance string) (*Ledger, error) {
+	l := &Ledger{path: path, instance: instance}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return l, ledgerError(err)
+	}
+	var f ledgerFile
+	err = json.Unmarshal(text, &f)
+	if err == nil && f.Version != ledgerVersion {
+		err = errors.New("it is of another version of xjail")
+	}
+	if err != nil {
+		return l, fault.Wrap(fault.Damaged, err, "record of activators "+path, "remove it; xjail then no longer knows the entries in it as its own")
+	}
+	if f.Instance == instance {
+		l.entries = f.Entries
+	}
+	return l, nil
+}
+
+// OpenLedger reads a ledger to change it, and keeps other xjails from doing so
+// until Close. It makes the directory of path. fault.Locked: another one has it
+// for more than a few seconds.
+func OpenLedger(path, instance string) (*Ledger, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, ledgerError(err)
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, ledgerError(err)
+	}
+	if err := flock(lock, lockWait); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	l, err := ReadLedger(path, instance)
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	l.lock = lock
+	return l, nil
+}
+
+func flock(f *os.File, wait time.Duration) error {
+	for end := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fault.New(fault.Locked, "try again when it is done", "another xjail changes activators (%s)", f.Name())
+		}
+	}
+}
+
+// Close lets other xjails change the ledger. The lock file stays: removing it
+// would let two of them hold different files of that name.
+func (l *Ledger) Close() {
+	if l != nil && l.lock != nil {
+		l.lock.Close()
+		l.lock = nil
+	}
+}
+
+// Owns tells whether xjail made e.
+func (l *Ledger) Owns(e Entry) bool {
+	return l != nil && slices.Contains(l.entries, ledgerEntry{e.Name, e.Digest()})
+}
+
+// expect writes down entries that are about to be registered.
+func (l *Ledger) expect(list []Entry) error {
+	if l == nil {
+		return nil
+	}
+	for _, e := range list {
+		if !l.Owns(e) {
+			l.entries = append(l.entries, ledgerEntry{e.Name, e.Digest()})
+		}
+	}
+	return l.save()
+}
+
+// settle forgets the entries that are not in the table.
+func (l *Ledger) settle(t Table) error {
+	if l == nil {
+		return nil
+	}
+	list, err := t.List()
+	if err != nil {
+		return err
+	}
+	there := map[ledgerEntry]bool{}
+	for _, e := range list {
+		there[ledgerEntry{e.Name, e.Digest()}] = true
+	}
+	l.entries = slices.DeleteFunc(l.entries, func(e ledgerEntry) bool { return !there[e] })
+	return l.save()
+}
+
+// save replaces the file in one step; with no entries there is none.
+func (l *Ledger) save() error {
+	if len(l.entries) == 0 {
+		err := os.Remove(l.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return ledgerError(err)
+	}
+	slices.SortFunc(l.entries, func(a, b ledgerEntry) int { return strings.Compare(a.Name+a.Digest, b.Name+b.Digest) })
+	text, err := json.MarshalIndent(ledgerFile{ledgerVersion, l.instance, l.entries}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return ledgerError(replaceFile(l.path, append(text, '\n')))
+}
+
+func replaceFile(path string, text []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+	}
+	return err
+}
+
+func ledgerError(err error) error {
+	kind := fault.Failed
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		kind = fault.Permission
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		kind = fault.NoSpace
+	}
+	return fault.Wrap(kind, err, "record of activators", "")
+}

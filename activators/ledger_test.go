@@ -1,0 +1,204 @@
+package activators_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/memory"
+	"github.com/xjail/xjail/internal/fault"
+)
+
+func open(t *testing.T, path, instance string) *activators.Ledger {
+	t.Helper()
+	l, err := activators.OpenLedger(path, instance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+func TestLedger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "activators.json")
+	table := memory.New(memory.Linux)
+	a, b := entry("a", "A"), entry("b", "B")
+	l := open(t, path, "boot 1")
+	if _, err := activators.Register(table, l, []activators.Entry{a, b}); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+
+	l = open(t, path, "boot 1")
+	if !l.Owns(a) || !l.Owns(off(a)) || l.Owns(newer(a)) || l.Owns(entry("c", "A")) {
+		t.Error("a ledger knows an entry by name and content")
+	}
+	// Replacing leaves neither the old content nor the stand-in behind.
+	if _, err := activators.Register(table, l, []activators.Entry{newer(a)}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || l.Owns(a) || !l.Owns(newer(a)) || strings.Count(string(text), `"digest"`) != 2 {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := activators.Unregister(table, l, []string{"a"}); err != nil || l.Owns(newer(a)) || !l.Owns(b) {
+		t.Error(err)
+	}
+	l.Close()
+
+	// After a reboot nothing is ours, whatever its name and content.
+	other, err := activators.ReadLedger(path, "boot 2")
+	if err != nil || other.Owns(b) {
+		t.Error("a record from before a reboot is believed", err)
+	}
+	l = open(t, path, "boot 2")
+	if _, err := activators.Unregister(table, l, []string{"b"}); !errors.Is(err, activators.ErrExists) {
+		t.Error(err)
+	}
+	l.Close()
+
+	l = open(t, path, "boot 1")
+	if _, err := activators.Unregister(table, l, []string{"b"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error("an empty ledger is a file", err)
+	}
+}
+
+// A change that failed leaves the ledger as the table is.
+func TestLedgerRollback(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "activators.json")
+	table := memory.New(memory.Linux)
+	a := entry("a", "A")
+	l := open(t, path, "x")
+	if _, err := activators.Register(table, l, []activators.Entry{a}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 4; n++ {
+		if _, err := activators.Register(&failing{Table: table, n: n}, l, []activators.Entry{newer(a)}); !errors.Is(err, errInjected) {
+			t.Fatal(err)
+		}
+		read, err := activators.ReadLedger(path, "x")
+		if err != nil || !read.Owns(a) || read.Owns(newer(a)) {
+			t.Errorf("step %d: %v", n, err)
+		}
+	}
+}
+
+// killed stops the plan as a power cut would: everything after the nth change
+// panics.
+type killed struct {
+	*failing
+}
+
+func (k killed) Add(e activators.Entry) error {
+	err := k.failing.Add(e)
+	if err != nil {
+		panic(err)
+	}
+	return nil
+}
+
+func (k killed) Remove(name string) error {
+	if err := k.failing.Remove(name); err != nil {
+		panic(err)
+	}
+	return nil
+}
+
+// Whenever xjail is killed, the next one knows what is its own and finishes.
+func TestLedgerKilled(t *testing.T) {
+	for n := 1; n <= 5; n++ {
+		path := filepath.Join(t.TempDir(), "activators.json")
+		table := memory.New(memory.Linux)
+		a := entry("a", "A")
+		first := open(t, path, "x")
+		if _, err := activators.Register(table, first, []activators.Entry{a}); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = activators.Register(killed{&failing{Table: table, n: n}}, first, []activators.Entry{newer(a)})
+		}()
+		first.Close()
+		l := open(t, path, "x")
+		if _, err := activators.Register(table, l, []activators.Entry{newer(a)}); err != nil {
+			t.Fatalf("killed at %d: %v", n, err)
+		}
+		if list := listed(t, table); len(list) != 1 || !list[0].Equal(newer(a)) || !l.Owns(list[0]) {
+			t.Errorf("killed at %d: %+v", n, list)
+		}
+		if _, err := activators.Unregister(table, l, []string{"a"}); err != nil || len(listed(t, table)) != 0 {
+			t.Error(err)
+		}
+		l.Close()
+	}
+}
+
+func TestLedgerErrors(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "activators.json")
+	for _, text := range []string{"{", `{"version":2}`, "[]"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, open := range []func(string, string) (*activators.Ledger, error){activators.ReadLedger, activators.OpenLedger} {
+			if _, err := open(path, "x"); fault.KindOf(err) != fault.Damaged || fault.HintOf(err) == "" {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+	if _, err := activators.OpenLedger(filepath.Join(path, "x", "y"), ""); err == nil {
+		t.Error("a file is no directory")
+	}
+	if _, err := activators.ReadLedger(dir, ""); err == nil {
+		t.Error("a directory is no ledger")
+	}
+	if err := os.Mkdir(filepath.Join(dir, "d.lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := activators.OpenLedger(filepath.Join(dir, "d"), ""); err == nil {
+		t.Error("a directory is no lock")
+	}
+	// When the ledger cannot be written nothing is registered.
+	table := memory.New(memory.Linux)
+	l := open(t, filepath.Join(dir, "full"), "")
+	if err := os.Mkdir(filepath.Join(dir, "full.tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := activators.Register(table, l, []activators.Entry{entry("a", "A")}); err == nil || len(listed(t, table)) != 0 {
+		t.Errorf("%v, %v", err, listed(t, table))
+	}
+}
+
+func TestNilLedger(t *testing.T) {
+	var l *activators.Ledger
+	l.Close()
+	if l.Owns(entry("a", "A")) {
+		t.Error("nothing owns something")
+	}
+}
+
+// broken cannot list.
+type broken struct{ activators.Table }
+
+func (broken) List() ([]activators.Entry, error) { return nil, errInjected }
+
+func TestRegisterErrors(t *testing.T) {
+	if _, err := activators.Register(broken{}, nil, nil); !errors.Is(err, errInjected) {
+		t.Error(err)
+	}
+	if _, err := activators.Unregister(broken{}, nil, nil); !errors.Is(err, errInjected) {
+		t.Error(err)
+	}
+	if _, err := activators.Register(memory.New(memory.Linux), nil, []activators.Entry{{}}); !errors.Is(err, activators.ErrInvalid) {
+		t.Error(err)
+	}
+	if _, err := activators.Unregister(memory.New(memory.Linux), nil, []string{"a"}); !errors.Is(err, activators.ErrNotFound) {
+		t.Error(err)
+	}
+}
