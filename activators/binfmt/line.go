@@ -207,6 +207,10 @@ func parseLine(line []byte) (activators.Entry, error) {
 	if len(line) < lineMin || len(line) > LineMax {
 		return e, fmt.Errorf("it has %d bytes, not %d to %d", len(line), lineMin, LineMax)
 	}
+	if setFlag(&activators.Flags{}, line[0]) {
+		// Linux 6.18 refuses it; before, padding and flags could not be told apart.
+		return e, fmt.Errorf("a flag, %q, cannot be the delimiter", line[0])
+	}
 	s := &scanner{del: line[0], pos: 1}
 	s.buf = append(bytes.Clone(line), bytes.Repeat(line[:1], padding)...)
 	if err := s.name(&e); err != nil {
