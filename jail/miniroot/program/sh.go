@@ -23,16 +23,18 @@ type shell struct {
 	p           *proc
 	runner      *interp.Runner
 	interactive bool
-	functions   map[string]bool // names that scripts gave functions
 
-	mu       sync.Mutex
-	traps    map[syscall.Signal]string
-	pending  []syscall.Signal
-	signals  chan os.Signal
-	children int                        // commands that run as processes now
-	running  map[int]context.CancelFunc // commands that run in the process now
-	next     int                        // key of the next one
-	stop     context.CancelFunc         // ends the statement of an interactive shell
+	mu        sync.Mutex
+	functions map[string]bool // names that scripts gave functions
+	traps     map[syscall.Signal]string
+	pending   []syscall.Signal
+	signals   chan os.Signal
+	children  int                        // commands that run as processes now
+	running   map[int]context.CancelFunc // commands that run in the process now
+	next      int                        // key of the next one
+	stop      context.CancelFunc         // ends the statement of an interactive shell
+	idle      bool                       // the interactive shell waits for a line
+	dropped   bool                       // what was typed of a statement was interrupted
 }
 
 // shellOptions are sh's own, before those of set.
@@ -292,7 +294,7 @@ func (s *shell) lines() int {
 		signal.Ignore(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 		signal.Notify(s.signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
 	}
-	in := &lineReader{p: s.p}
+	in := &lineReader{p: s.p, s: s}
 	status := 0
 	for {
 		again, last := s.parseLines(in, status)
@@ -316,13 +318,20 @@ func (s *shell) lines() int {
 // an interactive shell, after which it has to be called again.
 func (s *shell) parseLines(in *lineReader, status int) (again bool, _ int) {
 	parser := syntax.NewParser()
-	s.prompt("PS1")
+	if len(in.rest) == 0 {
+		s.prompt("PS1")
+	}
 	for stmts, err := range parser.InteractiveSeq(in) {
-		if err != nil {
+		switch {
+		case errors.Is(err, errDropped):
+			s.setStatus(statusSignal + int(syscall.SIGINT))
+			return true, statusSignal + int(syscall.SIGINT)
+		case err != nil:
 			if in.ended && s.interactive {
 				fmt.Fprintln(s.p.stderr)
 			}
 			fmt.Fprintf(s.p.stderr, "sh: %v\n", err)
+			s.setStatus(2)
 			return s.interactive && !in.ended, 2
 		}
 		if parser.Incomplete() {
@@ -357,9 +366,21 @@ func (s *shell) statement(stmt *syntax.Stmt) (status int, done bool) {
 	status = s.status(s.runner.Run(ctx, stmt))
 	if ctx.Err() != nil {
 		fmt.Fprintln(s.p.stderr)
+		s.setStatus(statusSignal + int(syscall.SIGINT))
 		return statusSignal + int(syscall.SIGINT), false
 	}
 	return status, s.runner.Exited()
+}
+
+// setStatus sets $? of an interactive shell.
+func (s *shell) setStatus(status int) {
+	if !s.interactive {
+		return
+	}
+	file, err := syntax.NewParser().Parse(strings.NewReader(fmt.Sprintf("(exit %d)", status)), "")
+	if err == nil {
+		_ = s.runner.Run(s.p.ctx, file.Stmts[0]) // it fails, that is the point
+	}
 }
 
 // prompt writes PS1 or PS2 when someone is there to see it.
@@ -386,9 +407,7 @@ func (s *shell) prepare(node syntax.Node, zero string) {
 	syntax.Walk(node, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.FuncDecl:
-			if n.Name != nil {
-				s.functions[n.Name.Value] = true
-			}
+			s.noteFunction(n)
 		case *syntax.BinaryCmd:
 			if (n.Op == syntax.Pipe || n.Op == syntax.PipeAll) && !isSimple(n.Y) {
 				inner := *n.Y
@@ -407,6 +426,39 @@ func (s *shell) prepare(node syntax.Node, zero string) {
 		}
 		s.runner.Vars[nameOfZero] = expand.Variable{Set: true, Kind: expand.String, Str: zero}
 	}
+}
+
+// noteFunction remembers a name that must not be taken for an applet's.
+func (s *shell) noteFunction(n *syntax.FuncDecl) {
+	if n.Name == nil {
+		return
+	}
+	s.mu.Lock()
+	s.functions[n.Name.Value] = true
+	s.mu.Unlock()
+}
+
+func (s *shell) isFunction(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.functions[name]
+}
+
+// noteFunctions looks for functions in text that eval or "." is about to run.
+func (s *shell) noteFunctions(text string) {
+	if !strings.Contains(text, "(") && !strings.Contains(text, "function") {
+		return
+	}
+	file, err := syntax.NewParser().Parse(strings.NewReader(text), "")
+	if err != nil {
+		return // who runs it will say so
+	}
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if f, ok := n.(*syntax.FuncDecl); ok {
+			s.noteFunction(f)
+		}
+		return true
+	})
 }
 
 // nameOfZero is the variable that stands for $0 in a script from the standard
@@ -438,13 +490,19 @@ func isTerminal(f any) bool {
 // from the input: what follows belongs to the commands.
 type lineReader struct {
 	p     *proc
+	s     *shell
 	rest  []byte
 	ended bool
 }
 
 func (l *lineReader) Read(b []byte) (int, error) {
 	if len(l.rest) == 0 {
+		l.s.setIdle(true)
 		line, err := l.line()
+		if l.s.setIdle(false) && len(line) > 0 {
+			l.rest = line
+			return 0, errDropped
+		}
 		if len(line) == 0 {
 			l.ended = true
 			if err == nil {
@@ -457,6 +515,20 @@ func (l *lineReader) Read(b []byte) (int, error) {
 	n := copy(b, l.rest)
 	l.rest = l.rest[n:]
 	return n, nil
+}
+
+// errDropped says that the statement so far was interrupted: the line that was
+// read begins another.
+var errDropped = errors.New("interrupted")
+
+// setIdle notes whether the shell waits for a line, and tells whether there was
+// an interrupt in the meantime.
+func (s *shell) setIdle(idle bool) (dropped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dropped = s.dropped
+	s.idle, s.dropped = idle && s.interactive, false
+	return dropped
 }
 
 // line reads up to a newline: a block and back where the input can seek, byte

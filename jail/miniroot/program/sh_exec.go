@@ -29,15 +29,21 @@ var rewritten = map[string]string{
 const ownPrefix = "\x00"
 
 // call is asked before every command, function or built-in, what to run.
-func (s *shell) call(_ context.Context, args []string) ([]string, error) {
+func (s *shell) call(ctx context.Context, args []string) ([]string, error) {
 	if code := s.takeTraps(); code != "" {
 		return []string{"eval", code + "\n" + quoteAll(args)}, nil
 	}
 	args = withoutCommand(args)
-	if s.functions[args[0]] {
+	if s.isFunction(args[0]) {
 		return args, nil
 	}
 	switch args[0] {
+	case "eval":
+		s.noteFunctions(strings.Join(args[1:], " "))
+	case ".", "source":
+		if len(args) > 1 {
+			s.noteFunctionsOf(ctx, args[1])
+		}
 	case "trap":
 		return s.trap(args), nil
 	case "cd":
@@ -54,6 +60,28 @@ func (s *shell) call(_ context.Context, args []string) ([]string, error) {
 		return append([]string{own}, args[1:]...), nil
 	}
 	return args, nil
+}
+
+// noteFunctionsOf looks for functions in a file that is about to be read.
+func (s *shell) noteFunctionsOf(ctx context.Context, name string) {
+	hc := interp.HandlerCtx(ctx)
+	p := &proc{dir: hc.Dir, env: environ(hc.Env)}
+	file := p.path(name)
+	if !strings.Contains(name, "/") {
+		for _, dir := range strings.Split(p.getenv("PATH"), ":") {
+			candidate := p.path(dir + "/" + name)
+			if st, err := os.Stat(candidate); err == nil && st.Mode().IsRegular() {
+				file = candidate
+				break
+			}
+		}
+	}
+	if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() {
+		return
+	}
+	if text, err := os.ReadFile(file); err == nil {
+		s.noteFunctions(string(text))
+	}
 }
 
 // withoutCommand takes away "command" before a built-in that is rewritten.
@@ -337,19 +365,17 @@ func (p *proc) run(argv []string, stdin io.Reader) int {
 	return child.process(file, argv)
 }
 
-// selfPath is the file of this program.
+// selfPath is the file of this program. An emulator of user programs answers
+// readlink of this name as the program; stat it answers as the emulator.
 func selfPath() (string, error) { return os.Readlink("/proc/self/exe") }
 
-// selfInfo is what stat says of this program. It is opened, because an
-// emulator of user programs answers open and readlink of /proc/self/exe as the
-// program, and stat as the emulator.
+// selfInfo is what stat says of this program; nil where there is no /proc.
 var selfInfo = sync.OnceValue(func() os.FileInfo {
-	f, err := os.Open("/proc/self/exe")
+	exe, err := selfPath()
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
-	st, err := f.Stat()
+	st, err := os.Stat(exe)
 	if err != nil {
 		return nil
 	}

@@ -29,7 +29,11 @@ func (s *shell) watch() {
 			for _, cancel := range s.running {
 				cancel()
 			}
-			if s.children == 0 && s.stop != nil && s.traps[number] == "" {
+			if s.idle {
+				s.dropped = true
+				fmt.Fprintln(s.p.stderr)
+				s.prompt("PS1")
+			} else if s.children == 0 && s.stop != nil && s.traps[number] == "" {
 				s.stop()
 			}
 		}
