@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -149,8 +150,15 @@ func (a *privateApt) configure(list, parts, lists string) error {
 	if strings.ContainsAny(a.dir, "\"\n") {
 		return fault.New(fault.Usage, "", "apt cannot work in a directory with such a name: %q", a.dir)
 	}
-	return fileError(os.WriteFile(a.configFile(), []byte(aptConfig(a.paths, a.dir, list, parts, lists)), 0o644))
+	return fileError(os.WriteFile(a.configFile(), []byte(aptConfig(a.paths, a.dir, list, parts, lists)), 0o600))
 }
+
+// password is what a URL has before its host name.
+var password = regexp.MustCompile(`//[^/@"]*@`)
+
+// withoutPasswords is a configuration that can be shown: that of a proxy may
+// hold a password.
+func withoutPasswords(config string) string { return password.ReplaceAllString(config, "//***@") }
 
 // update downloads the indexes of the distribution's own sources. Errors of
 // single sources do not count here: what is missing shows at the download.

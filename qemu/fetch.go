@@ -376,8 +376,8 @@ type FetchPlan struct {
 	Dir      string   `json:"dir"`
 	Files    []string `json:"files"`    // that would be made
 	Packages []string `json:"packages"` // asked for in this order
-	// Config is the configuration that apt would get; TMP stands for the
-	// temporary directory in Dir.
+	// Config is the configuration that apt would get, without passwords; TMP
+	// stands for the temporary directory in Dir.
 	Config   string   `json:"config"`
 	Commands []string `json:"commands"`
 }
@@ -396,7 +396,8 @@ func PlanFetch(ctx context.Context, archs []*arch.Arch, o FetchOptions) (*FetchP
 		return nil, err
 	}
 	const tmp = "TMP"
-	p := &FetchPlan{Dir: dir, Packages: packages, Config: aptConfig(paths, tmp, paths.sourceList, paths.sourceParts, paths.lists)}
+	config := aptConfig(paths, tmp, paths.sourceList, paths.sourceParts, paths.lists)
+	p := &FetchPlan{Dir: dir, Packages: packages, Config: withoutPasswords(config)}
 	for _, a := range archs {
 		if file := filepath.Join(dir, fetched(a)); !slices.Contains(p.Files, file) {
 			p.Files = append(p.Files, file)

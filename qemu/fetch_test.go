@@ -42,6 +42,7 @@ test -f "$APT_CONFIG" || exit 90
 lists=$(sed -n 's/^Dir::State::lists "\(.*\)";/\1/p' "$APT_CONFIG")
 case $* in
 *update)
+	grep -q me:secret@ "$APT_CONFIG" || exit 91
 	cp "$(sed -n 's/^Dir::Etc::sourcelist "\(.*\)";/\1/p' "$APT_CONFIG")" DIR/seen.list
 	echo "Get:1 http://example.org/debian bookworm InRelease"
 	cp DIR/archive/* "$lists"
@@ -80,7 +81,7 @@ func newFakeApt(t *testing.T) *fakeApt {
 	f.write("dump", `APT::Architecture "amd64";
 APT::Architectures:: "amd64";
 APT::Update::Post-Invoke:: "rm -rf /important";
-Acquire::http::Proxy "http://localhost:3128";
+Acquire::http::Proxy "http://me:secret@localhost:3128";
 Acquire::AllowInsecureRepositories "1";
 Acquire::IndexTargets::deb::Contents-deb::MetaKey "x";
 Acquire::Languages:: "de";
@@ -386,14 +387,14 @@ func TestPlanFetch(t *testing.T) {
 		t.Errorf("plan %+v", p)
 	}
 	for _, want := range []string{
-		"Acquire::http::Proxy \"http://localhost:3128\";\n", "APT::Architectures { \"amd64\"; };\n", "Dir::State \"TMP/state\";\n",
+		"Acquire::http::Proxy \"http://***@localhost:3128\";\n", "APT::Architectures { \"amd64\"; };\n", "Dir::State \"TMP/state\";\n",
 		"Dir::State::lists \"" + f.dir + "/lists/\";\n", "Acquire::AllowInsecureRepositories \"false\";\n", "APT::Get::AllowUnauthenticated \"false\";\n",
 	} {
 		if !strings.Contains(p.Config, want) {
 			t.Errorf("no %q in\n%s", want, p.Config)
 		}
 	}
-	for _, not := range []string{"Post-Invoke", "/var/cache", "\"1\"", "Contents", "\"de\""} {
+	for _, not := range []string{"Post-Invoke", "/var/cache", "\"1\"", "Contents", "\"de\"", "secret"} {
 		if strings.Contains(p.Config, not) {
 			t.Errorf("%q in\n%s", not, p.Config)
 		}

@@ -128,7 +128,7 @@ func (p *Placed) install(root *os.Root, src *os.File) error {
 	if err != nil {
 		return err
 	}
-	if before != nil && before.SHA256 == p.SHA256 && before.Mode == placedMode {
+	if before != nil && p.SHA256 != "" && before.SHA256 == p.SHA256 && before.Mode == placedMode {
 		p.Unchanged, p.Size = true, before.Size
 		return nil
 	}
