@@ -14,6 +14,9 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
+// LedgerName is the ledger's name in a state directory.
+const LedgerName = "activators.json"
+
 // ledgerVersion is written into every ledger; a newer one is not read.
 const ledgerVersion = 1
 

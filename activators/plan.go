@@ -162,7 +162,7 @@ func (b *planner) item(a Action, e Entry, why, hint string) {
 func (b *planner) plan(e Entry) {
 	old, exists := b.find(e.Name)
 	why, hint := b.taken(e.Name)
-	if why == "" && (!exists || !old.Equal(e)) {
+	if why == "" && e.Enabled && (!exists || !old.Equal(e)) {
 		why, hint = b.rival(e)
 	}
 	if why != "" {

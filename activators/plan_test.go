@@ -130,6 +130,7 @@ func TestPlan(t *testing.T) {
 		"ours, same programs":      {[]activators.Entry{ours("twin", "AB")}, []activators.Entry{general}, "conflict general", "", `"twin" matches the same`, ""},
 		"foreign came later":       {[]activators.Entry{general, foreign}, []activators.Entry{general}, "unchanged general", "", `no effect: the entry "foreign" is tried first`, "foreign general"},
 		"not to be taken over":     {[]activators.Entry{general, foreign}, []activators.Entry{newer(general)}, "conflict general", "", "all programs", ""},
+		"disabling takes nothing":  {[]activators.Entry{general, foreign}, []activators.Entry{off(general)}, "disable general", "disable general", "", "foreign general"},
 		"replace, foreign between": {[]activators.Entry{general, entry("wide", "A")}, []activators.Entry{newer(general)}, "replace general", "", `tried before the entry "wide"`, "general wide"},
 	} {
 		t.Run(name, func(t *testing.T) {
