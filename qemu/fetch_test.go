@@ -531,6 +531,10 @@ func TestExtractTar(t *testing.T) {
 	if _, err := extractTar(bytes.NewReader(stream), dir, wanted); err == nil {
 		t.Error("wrote over a file")
 	}
+	links := tarOf(t, map[string]any{"usr/bin/a": link("b"), "usr/bin/b": link("c")})
+	if found, err := extractTar(bytes.NewReader(links), t.TempDir(), wanted); err != nil || len(found) != 0 {
+		t.Errorf("links: %v, %v", found, err)
+	}
 	_, err = extractTar(strings.NewReader(string(stream[:515])), t.TempDir(), wanted)
 	wantKind(t, err, fault.Failed, "unpack /usr/bin/b: unexpected EOF")
 	huge := &tar.Header{Name: "usr/bin/a", Typeflag: tar.TypeReg, Size: maxEmulator + 1}

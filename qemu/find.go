@@ -274,12 +274,10 @@ func choose(all []Candidate) *Emulator {
 	return all[best].Emulator
 }
 
-// better tells whether c is preferred to b, which was found earlier.
+// better tells whether c is preferred to b, which was found earlier: places that
+// win over any version are looked at first.
 func (c *Candidate) better(b *Candidate) bool {
-	if c.tier != b.tier {
-		return c.tier < b.tier
-	}
-	return compareVersions(c.Emulator.Version, b.Emulator.Version) > 0
+	return c.tier == b.tier && compareVersions(c.Emulator.Version, b.Emulator.Version) > 0
 }
 
 // worse says why best was preferred to c.

@@ -120,6 +120,7 @@ func TestInspectRefuses(t *testing.T) {
 		{"cut in the header", write("header", data[:40], 0o755), fault.BadEmulator, "cut", ""},
 		{"cut in half", write("half", program[:len(program)/2], 0o755), fault.BadEmulator, "truncated", "fetch it again"},
 		{"cut by a byte", write("byte", program[:len(program)-1], 0o755), fault.BadEmulator, "truncated", "fetch it again"},
+		{"cut in a segment", write("segment", elfFile(host, "/lib/ld.so.1", elf.ET_EXEC, 0)[:125], 0o755), fault.BadEmulator, "segment 0 (PT_INTERP) ends at byte 133 of 125", ""},
 		{"dynamic", write("dynamic", elfFile(host, "/lib/ld.so.1", elf.ET_EXEC, 0), 0o755), fault.BadEmulator, "dynamically linked: in a root of another architecture there is no /lib/ld.so.1", "qemu"},
 		{"shared library", write("shared", elfFile(host, "", elf.ET_REL, 0), 0o755), fault.BadEmulator, "not a program", ""},
 		{"other architecture", write("foreign", elfFile(foreign(host), "", elf.ET_EXEC, 0), 0o755), fault.BadEmulator, "does not run on this host: it is " + foreign(host).Name, host.Name},
@@ -202,6 +203,31 @@ func TestCompleteAtEveryLength(t *testing.T) {
 	for _, n := range cuts {
 		if checkComplete(bytes.NewReader(program[:n]), int64(n)) == nil {
 			t.Errorf("cut at %d of %d: not found", n, len(program))
+		}
+	}
+}
+
+// A section that takes no room in the file, .bss, may have any size.
+func TestCompleteSections(t *testing.T) {
+	section := func(kind elf.SectionType, off, size uint64) elf.Section64 {
+		return elf.Section64{Type: uint32(kind), Off: off, Size: size}
+	}
+	file := func(kind elf.SectionType) []byte {
+		h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: 1, Ehsize: 64,
+			Phoff: 64, Phentsize: 56, Phnum: 1, Shoff: 120, Shentsize: 64, Shnum: 3, Shstrndx: 2}
+		copy(h.Ident[:], elf.ELFMAG+"\x02\x01\x01")
+		var b bytes.Buffer
+		for _, v := range []any{h, elf.Prog64{Type: uint32(elf.PT_LOAD)}, section(elf.SHT_NULL, 0, 0), section(kind, 100, 1<<20), section(elf.SHT_STRTAB, 0, 1)} {
+			if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b.Bytes()
+	}
+	for kind, want := range map[elf.SectionType]bool{elf.SHT_NOBITS: true, elf.SHT_PROGBITS: false} {
+		data := file(kind)
+		if err := checkComplete(bytes.NewReader(data), int64(len(data))); (err == nil) != want {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
