@@ -217,7 +217,7 @@ func TestCompleteSections(t *testing.T) {
 			Phoff: 64, Phentsize: 56, Phnum: 1, Shoff: 120, Shentsize: 64, Shnum: 3, Shstrndx: 2}
 		copy(h.Ident[:], elf.ELFMAG+"\x02\x01\x01")
 		var b bytes.Buffer
-		for _, v := range []any{h, elf.Prog64{Type: uint32(elf.PT_LOAD)}, section(elf.SHT_NULL, 0, 0), section(kind, 100, 1<<20), section(elf.SHT_STRTAB, 0, 1)} {
+		for _, v := range []any{h, elf.Prog64{Type: uint32(elf.PT_LOAD)}, section(elf.SHT_NULL, 0, 0), section(kind, 100, 1<<20), section(elf.SHT_STRTAB, 9, 1)} {
 			if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
 				t.Fatal(err)
 			}
