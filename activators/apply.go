@@ -20,7 +20,7 @@ func (p *Plan) Apply(t Table, l *Ledger) error {
 		return err
 	}
 	err := p.run(t)
-	return errors.Join(err, l.settle(t))
+	return errors.Join(err, l.settle(t, err == nil))
 }
 
 func (p *Plan) added() []Entry {
@@ -98,7 +98,7 @@ func (p *Plan) reorder(t Table) error {
 		if !p.sunk(now, e.Name) {
 			continue
 		}
-		if !p.own(e) {
+		if !p.owner.Owns(e) {
 			return fmt.Errorf("the entry %q, which xjail did not make, is now tried later than it was", e.Name)
 		}
 		b := &planner{Plan: &Plan{}, now: now}
@@ -134,7 +134,7 @@ func Register(t Table, l *Ledger, desired []Entry) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := NewPlan(actual, desired, l.Owns)
+	p, err := NewPlan(actual, desired, l)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func Unregister(t Table, l *Ledger, names []string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := NewRemoval(actual, names, l.Owns)
+	p, err := NewRemoval(actual, names, l)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package activators
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,12 +36,16 @@ type Ledger struct {
 	path     string
 	instance string
 	entries  []ledgerEntry
+	reopened map[ledgerEntry]string // their File when the changes under way succeed
 	lock     *os.File
 }
 
 type ledgerEntry struct {
 	Name   string `json:"name"`
 	Digest string `json:"digest"`
+	// File identifies the interpreter that the kernel opened, for entries that
+	// make it do so.
+	File string `json:"file,omitempty"`
 }
 
 type ledgerFile struct {
@@ -119,9 +124,49 @@ func (l *Ledger) Close() {
 	}
 }
 
+// find is the place of e, or -1.
+func (l *Ledger) find(e Entry) int {
+	if l == nil {
+		return -1
+	}
+	digest := e.Digest()
+	return slices.IndexFunc(l.entries, func(k ledgerEntry) bool { return k.Name == e.Name && k.Digest == digest })
+}
+
 // Owns tells whether xjail made e.
-func (l *Ledger) Owns(e Entry) bool {
-	return l != nil && slices.Contains(l.entries, ledgerEntry{e.Name, e.Digest()})
+func (l *Ledger) Owns(e Entry) bool { return l.find(e) >= 0 }
+
+// Stale says that the interpreter which the kernel holds open (flag F,
+// PRE_OPEN) is no longer the file of its path: an update replaced it, or it is
+// gone. The kernel goes on with the old one.
+func (l *Ledger) Stale(e Entry) string {
+	i := l.find(e)
+	if i < 0 || l.entries[i].File == "" || l.entries[i].File == fileIdentity(e.Interpreter) {
+		return ""
+	}
+	return "its interpreter was replaced since it was registered, and the kernel runs the old one"
+}
+
+// opened identifies the file that the kernel opens for e when it is registered.
+func opened(e Entry) string {
+	if !e.Flags.FixBinary && !e.Flags.PreOpen {
+		return ""
+	}
+	return fileIdentity(e.Interpreter)
+}
+
+// fileIdentity tells a file from another one that takes its place, and from
+// itself with other content.
+func fileIdentity(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "none"
+	}
+	identity := fmt.Sprintf("%d bytes, changed %d", info.Size(), info.ModTime().UnixNano())
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		identity += fmt.Sprintf(", inode %d", st.Ino)
+	}
+	return identity
 }
 
 // expect writes down entries that are about to be registered.
@@ -129,16 +174,22 @@ func (l *Ledger) expect(list []Entry) error {
 	if l == nil {
 		return nil
 	}
+	l.reopened = map[ledgerEntry]string{}
 	for _, e := range list {
-		if !l.Owns(e) {
-			l.entries = append(l.entries, ledgerEntry{e.Name, e.Digest()})
+		if i := l.find(e); i >= 0 {
+			// Until it is registered again the kernel holds the old file.
+			l.reopened[l.entries[i]] = opened(e)
+			continue
 		}
+		l.entries = append(l.entries, ledgerEntry{e.Name, e.Digest(), opened(e)})
 	}
 	return l.save()
 }
 
-// settle forgets the entries that are not in the table.
-func (l *Ledger) settle(t Table) error {
+// settle forgets the entries that are not in the table. done says that all
+// changes were made: entries that were registered again have opened their
+// interpreters.
+func (l *Ledger) settle(t Table, done bool) error {
 	if l == nil {
 		return nil
 	}
@@ -146,11 +197,20 @@ func (l *Ledger) settle(t Table) error {
 	if err != nil {
 		return err
 	}
-	there := map[ledgerEntry]bool{}
+	there := map[int]bool{}
 	for _, e := range list {
-		there[ledgerEntry{e.Name, e.Digest()}] = true
+		there[l.find(e)] = true
 	}
-	l.entries = slices.DeleteFunc(l.entries, func(e ledgerEntry) bool { return !there[e] })
+	var kept []ledgerEntry
+	for i, e := range l.entries {
+		if file, ok := l.reopened[e]; ok && done {
+			e.File = file
+		}
+		if there[i] {
+			kept = append(kept, e)
+		}
+	}
+	l.entries = kept
 	return l.save()
 }
 

@@ -139,6 +139,60 @@ func TestLedgerKilled(t *testing.T) {
 	}
 }
 
+// The kernel holds the interpreter open: the ledger knows which file that was.
+func TestLedgerStale(t *testing.T) {
+	dir := t.TempDir()
+	path, program := filepath.Join(dir, "activators.json"), filepath.Join(dir, "qemu")
+	write := func(text string) {
+		if err := os.WriteFile(program+".new", []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(program+".new", program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	fixed := with(entry("fixed", "A"), func(e *activators.Entry) { e.Interpreter, e.Flags.FixBinary = program, true })
+	loose := with(entry("loose", "B"), func(e *activators.Entry) { e.Interpreter = program })
+	table := memory.New(memory.Linux)
+	register := func() *activators.Plan {
+		l := open(t, path, "x")
+		defer l.Close()
+		p, err := activators.Register(table, l, []activators.Entry{fixed, loose})
+		if err != nil || l.Stale(fixed) != "" {
+			t.Fatal(err, l.Stale(fixed))
+		}
+		return p
+	}
+	register()
+	if p := register(); p.Changes() {
+		t.Errorf("%v", steps(p))
+	}
+	write("another")
+	l, err := activators.ReadLedger(path, "x")
+	if err != nil || l.Stale(fixed) == "" || l.Stale(loose) != "" || l.Stale(entry("foreign", "F")) != "" {
+		t.Errorf("%q %q, %v", l.Stale(fixed), l.Stale(loose), err)
+	}
+	// As long as it could not be registered again it stays stale.
+	failed := open(t, path, "x")
+	if _, err := activators.Register(&failing{Table: table, n: 1}, failed, []activators.Entry{fixed}); err == nil || failed.Stale(fixed) == "" {
+		t.Error("stale no more", err)
+	}
+	failed.Close()
+	if p := register(); steps(p) != "add fixed.new, remove fixed, add fixed, remove fixed.new" {
+		t.Errorf("%v", steps(p))
+	}
+	if p := register(); p.Changes() {
+		t.Errorf("%v", steps(p))
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := activators.ReadLedger(path, "x"); err != nil || l.Stale(fixed) == "" {
+		t.Error("the interpreter is gone", err)
+	}
+}
+
 func TestLedgerErrors(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "activators.json")

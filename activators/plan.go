@@ -37,13 +37,23 @@ type Step struct {
 	Entry Entry  `json:"entry"`
 }
 
+// Owner knows xjail's own entries. A Ledger is one.
+type Owner interface {
+	// Owns tells whether xjail made an entry. Others are never changed.
+	Owns(e Entry) bool
+	// Stale says why an entry is to be registered again although it is as
+	// desired, "" when it is not: the kernel may hold an interpreter open that
+	// was replaced since.
+	Stale(e Entry) string
+}
+
 // Plan is what to change in a table, and in which order. It is data: looking at
 // it changes nothing.
 type Plan struct {
 	Items []Item `json:"items"`
 	Steps []Step `json:"steps"`
 
-	own    func(Entry) bool
+	owner  Owner
 	before []Entry // the table as it was, the first that is tried at the front
 }
 
@@ -76,21 +86,21 @@ func tempName(name string) string {
 }
 
 // NewPlan compares the entries of a table, as List returns them, with those
-// that shall be in it. own tells which of the actual ones xjail made; only
+// that shall be in it. owner tells which of the actual ones xjail made; only
 // those are changed or removed. Entries that are not desired stay.
 //
 // New entries are registered in the order general to specific, since both
 // kernels try the last one first. Desired entries are validated, and two that
 // match the same files are refused.
-func NewPlan(actual, desired []Entry, own func(Entry) bool) (*Plan, error) {
-	if own == nil {
-		own = func(Entry) bool { return false }
+func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
+	if owner == nil {
+		owner = (*Ledger)(nil)
 	}
 	want, err := arrange(desired)
 	if err != nil {
 		return nil, err
 	}
-	b := &planner{Plan: &Plan{own: own, before: slices.Clone(actual)}, now: slices.Clone(actual)}
+	b := &planner{Plan: &Plan{owner: owner, before: slices.Clone(actual)}, now: slices.Clone(actual)}
 	for _, e := range want {
 		b.plan(e)
 	}
@@ -162,7 +172,7 @@ func (b *planner) item(a Action, e Entry, why, hint string) {
 func (b *planner) plan(e Entry) {
 	old, exists := b.find(e.Name)
 	why, hint := b.taken(e.Name)
-	if why == "" && e.Enabled && (!exists || !old.Equal(e)) {
+	if why == "" && e.Enabled && (!exists || !old.Equal(e) || b.owner.Stale(old) != "") {
 		why, hint = b.rival(e)
 	}
 	if why != "" {
@@ -174,9 +184,9 @@ func (b *planner) plan(e Entry) {
 	case !exists:
 		b.item(Add, e, "", "")
 		b.step(Add, e)
-	case old.Equal(e):
+	case old.Equal(e) && b.owner.Stale(old) == "":
 		b.item(Unchanged, e, "", "")
-	case old.SameRule(e):
+	case old.SameRule(e) && b.owner.Stale(old) == "":
 		op := Disable
 		if e.Enabled {
 			op = Enable
@@ -188,7 +198,11 @@ func (b *planner) plan(e Entry) {
 			b.step(Remove, leftover)
 			stale = false
 		}
-		b.item(Replace, e, "it differs: "+difference(old, e), "")
+		why := b.owner.Stale(old)
+		if !old.SameRule(e) {
+			why = "it differs: " + difference(old, e)
+		}
+		b.item(Replace, e, why, "")
 		b.replace(old, e)
 	}
 	if stale {
@@ -215,7 +229,7 @@ func (b *planner) replace(old, e Entry) {
 // taken says that somebody else has the name, or that of its stand-in.
 func (b *planner) taken(name string) (why, hint string) {
 	for _, n := range []string{name, tempName(name)} {
-		if o, ok := b.find(n); ok && !b.own(o) {
+		if o, ok := b.find(n); ok && !b.owner.Owns(o) {
 			return fmt.Sprintf("an entry %q is there that xjail did not make", n), "whoever made it can remove it; xjail changes its own entries only"
 		}
 	}
@@ -230,11 +244,11 @@ func (b *planner) rival(e Entry) (why, hint string) {
 		if o.Name == e.Name || o.Name == tempName(e.Name) || !Covers(e, o) {
 			continue
 		}
-		if !b.own(o) && o.Enabled {
+		if !b.owner.Owns(o) && o.Enabled {
 			return fmt.Sprintf("it would take all programs of the entry %q, which xjail did not make (interpreter %s)", o.Name, o.Interpreter),
 				"that entry runs them already; to use this one, whoever made " + o.Name + " can disable or remove it"
 		}
-		if b.own(o) && Covers(o, e) {
+		if b.owner.Owns(o) && Covers(o, e) {
 			return fmt.Sprintf("the entry %q matches the same programs", o.Name), "xjail activator unregister " + o.Name + " --global"
 		}
 	}
@@ -281,7 +295,7 @@ func (b *planner) has(name string) bool {
 
 // ours tells whether e is xjail's, or will be.
 func (b *planner) ours(e Entry) bool {
-	return b.own(e) || slices.ContainsFunc(b.Items, func(i Item) bool { return i.Entry.SameRule(e) && i.Action != Conflict })
+	return b.owner.Owns(e) || slices.ContainsFunc(b.Items, func(i Item) bool { return i.Entry.SameRule(e) && i.Action != Conflict })
 }
 
 // hiddenByOurs tells whether a more general entry of ours is tried before e,
@@ -376,16 +390,19 @@ func quoted(f Flags) string { return fmt.Sprintf("%q", f.Normal().String()) }
 
 // NewRemoval plans the removal of entries by name. A name that is not there is
 // ErrNotFound, one that xjail did not make a conflict.
-func NewRemoval(actual []Entry, names []string, own func(Entry) bool) (*Plan, error) {
-	b := &planner{Plan: &Plan{own: own, before: slices.Clone(actual)}, now: slices.Clone(actual)}
+func NewRemoval(actual []Entry, names []string, owner Owner) (*Plan, error) {
+	if owner == nil {
+		owner = (*Ledger)(nil)
+	}
+	b := &planner{Plan: &Plan{owner: owner, before: slices.Clone(actual)}, now: slices.Clone(actual)}
 	for _, name := range names {
 		e, ok := b.find(name)
 		temp, left := b.find(tempName(name))
-		left = left && own(temp)
+		left = left && owner.Owns(temp)
 		switch {
 		case !ok && !left:
 			return nil, Fail(ErrNotFound, fmt.Sprintf("activator %q", name), nil, "xjail activator status lists what there is")
-		case ok && !own(e):
+		case ok && !owner.Owns(e):
 			b.item(Conflict, e, "xjail did not make it", "whoever made it can remove it; xjail changes its own entries only")
 			continue
 		case ok:

@@ -14,7 +14,18 @@ import (
 )
 
 // owned says that xjail made the entries whose interpreter is in /x.
-func owned(e activators.Entry) bool { return strings.HasPrefix(e.Interpreter, "/x/") }
+var owned xowner
+
+type xowner struct{ stale string }
+
+func (xowner) Owns(e activators.Entry) bool { return strings.HasPrefix(e.Interpreter, "/x/") }
+
+func (o xowner) Stale(e activators.Entry) string {
+	if e.Name == o.stale {
+		return "it is stale"
+	}
+	return ""
+}
 
 func ours(name, magic string) activators.Entry {
 	return with(entry(name, magic), func(e *activators.Entry) { e.Interpreter = "/x/" + name })
@@ -185,20 +196,36 @@ func TestPlanRefuses(t *testing.T) {
 		"name twice":    {[]activators.Entry{entry("a", "A"), entry("a", "B")}, "twice"},
 		"same programs": {[]activators.Entry{entry("mips64", "AB"), entry("mips64hf", "AB")}, `"mips64" and "mips64hf": they match the same files`},
 	} {
-		if _, err := activators.NewPlan(nil, c.desired, nil); !errors.Is(err, activators.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+		if _, err := activators.NewPlan(nil, c.desired, owned); !errors.Is(err, activators.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func TestPlanJSON(t *testing.T) {
-	p, err := activators.NewPlan(nil, []activators.Entry{ours("a", "AB")}, nil)
+	p, err := activators.NewPlan(nil, []activators.Entry{ours("a", "AB")}, owned)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, err := json.Marshal(p)
 	if want := `{"items":[{"action":"add","entry":{"name":"a","interpreter":"/x/a","offset":0,"magic":"4142","mask":"ffff",`; err != nil || !strings.HasPrefix(string(b), want) {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// An entry whose interpreter was replaced is registered again, unless it would
+// take over somebody else's programs by that.
+func TestPlanStale(t *testing.T) {
+	a := ours("a", "AB")
+	for _, was := range []activators.Entry{a, off(a)} {
+		p, err := activators.NewPlan([]activators.Entry{was}, []activators.Entry{a}, xowner{"a"})
+		if err != nil || steps(p) != "add a.new, remove a, add a, remove a.new" || notes(p) != "it is stale" {
+			t.Errorf("%v, %v", p, err)
+		}
+	}
+	p, err := activators.NewPlan([]activators.Entry{entry("foreign", "AB"), a}, []activators.Entry{a}, xowner{"a"})
+	if err != nil || !errors.Is(p.Err(), activators.ErrExists) {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 

@@ -212,7 +212,7 @@ func TestReplaceOnKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := activators.NewPlan(list, []activators.Entry{e}, func(activators.Entry) bool { return true })
+	p, err := activators.NewPlan(list, []activators.Entry{e}, everything{})
 	if err != nil || len(p.Steps) != 4 {
 		t.Fatalf("%+v, %v", p, err)
 	}
@@ -223,3 +223,9 @@ func TestReplaceOnKernel(t *testing.T) {
 		t.Errorf("the program is run by %q", got)
 	}
 }
+
+// everything owns all entries.
+type everything struct{}
+
+func (everything) Owns(activators.Entry) bool    { return true }
+func (everything) Stale(activators.Entry) string { return "" }
