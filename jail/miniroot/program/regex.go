@@ -22,6 +22,8 @@ const (
 // compile makes a matcher of a POSIX pattern: its syntax becomes Go's, and the
 // leftmost-longest rule is POSIX's.
 func compile(pattern string, kind syntaxKind, fold bool) (*regexp.Regexp, error) {
+	// Bytes that are no UTF-8 are U+FFFD to Go's regexp, in the text and so here.
+	pattern = string([]rune(pattern))
 	text := regexp.QuoteMeta(pattern)
 	if kind != fixed {
 		var err error

@@ -66,6 +66,9 @@ func runShell(p *proc) int {
 	case len(params) > 0 && !o.stdin:
 		name, params = params[0], params[1:]
 		f, err := os.Open(p.path(name))
+		if err == nil && p.isDir(name) {
+			err = syscall.EISDIR
+		}
 		if err != nil {
 			fmt.Fprintf(p.stderr, "sh: %s: %s\n", name, reason(err))
 			return scriptStatus(err)
@@ -294,6 +297,7 @@ func (s *shell) lines() int {
 		signal.Ignore(syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 		signal.Notify(s.signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM)
 	}
+	s.assignZero()
 	in := &lineReader{p: s.p, s: s}
 	status := 0
 	for {
@@ -420,11 +424,13 @@ func (s *shell) prepare(node syntax.Node, zero string) {
 		}
 		return true
 	})
-	if _, ok := s.runner.Vars[nameOfZero]; zero != "" && !ok {
-		if s.runner.Vars == nil {
-			s.runner.Reset()
-		}
-		s.runner.Vars[nameOfZero] = expand.Variable{Set: true, Kind: expand.String, Str: zero}
+}
+
+// assignZero gives nameOfZero its value.
+func (s *shell) assignZero() {
+	file, err := syntax.NewParser().Parse(strings.NewReader(nameOfZero+"=sh"), "")
+	if err == nil {
+		_ = s.runner.Run(s.p.ctx, file.Stmts[0]) // an assignment does not fail
 	}
 }
 
