@@ -135,5 +135,5 @@ func (t *Table) matchesFreeBSD(e activators.Entry, _ string, header []byte) bool
 			}
 		}
 	}
-	return activators.Captures(e, header[:min(len(header), freebsdMatch)])
+	return activators.Captures(e, header)
 }

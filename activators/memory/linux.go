@@ -49,12 +49,12 @@ func (t *Table) register(name string, line []byte) error {
 	return t.insert(e)
 }
 
-// matchesLinux is search_binfmt_handler: the first 256 bytes, zeros past the
-// end, or what follows the last dot of the path.
+// matchesLinux is search_binfmt_handler: the first 256 bytes, past which no
+// entry reaches, zeros past the end, or what follows the last dot of the path.
 func (t *Table) matchesLinux(e activators.Entry, name string, header []byte) bool {
 	if e.Extension != "" {
 		dot := strings.LastIndexByte(name, '.')
 		return dot >= 0 && name[dot+1:] == e.Extension
 	}
-	return activators.Captures(e, header[:min(len(header), binfmt.HeaderMax)])
+	return activators.Captures(e, header)
 }

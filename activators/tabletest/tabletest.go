@@ -227,6 +227,9 @@ func testSwitch(t *testing.T, table activators.Table, tr Traits) {
 	off := tr.entry(t, "a", "AB")
 	off.Enabled = false
 	must(t, table.Add(off))
+	if e, err := table.Lookup("a"); err != nil || !e.Equal(off) {
+		t.Errorf("added disabled: %+v, %v", e, err)
+	}
 	for _, c := range []struct {
 		do   func(string) error
 		want bool
