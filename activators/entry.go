@@ -226,7 +226,7 @@ func (e Entry) validPattern() error {
 		return e.unsafe("give a magic", errEverything)
 	case size > MagicMax:
 		return e.invalid("", "its magic has %d bytes, %d at most", size, MagicMax)
-	case e.Offset < 0 || int64(e.Offset)+int64(size) > HeaderMax:
+	case e.Offset < 0 || e.Offset > HeaderMax-size:
 		return e.invalid("", "its magic of %d bytes at offset %d is not within the first %d bytes of a file", size, e.Offset, HeaderMax)
 	case len(e.Mask) != 0 && len(e.Mask) != size:
 		return e.invalid("", "its mask has %d bytes, its magic %d", len(e.Mask), size)

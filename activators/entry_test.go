@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -156,7 +157,7 @@ func TestValidate(t *testing.T) {
 		"257":          {func(e *activators.Entry) { e.Magic, e.Mask = make([]byte, 257), nil }, "257 bytes"},
 		"negative":     {func(e *activators.Entry) { e.Offset = -1 }, "not within"},
 		"past":         {func(e *activators.Entry) { e.Offset = 4095 }, "not within"},
-		"wraps":        {func(e *activators.Entry) { e.Offset = 0xffffffff }, "not within"},
+		"wraps":        {func(e *activators.Entry) { e.Offset = math.MaxInt }, "not within"},
 		"short mask":   {func(e *activators.Entry) { e.Mask = e.Mask[:1] }, "its mask has 1 bytes, its magic 2"},
 		"both":         {func(e *activators.Entry) { e.Extension = "x" }, "a magic and an extension"},
 		"ext slash":    {func(e *activators.Entry) { e.Magic, e.Mask, e.Extension = nil, nil, "a/b" }, "slash"},
