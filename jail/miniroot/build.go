@@ -209,7 +209,14 @@ func digest(file string) (string, error) {
 
 // buildFlags make a file that does not depend on where it was built. Symbols
 // are left out: they are not loaded, but they are copied into each root.
-var buildFlags = []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+//
+// The goroutines are not preempted by signals (GODEBUG=asyncpreemptoff=1, here
+// as the program's default): a signal is costly to an emulator, and a Go program
+// with threads does not survive one in QEMU 7.2's i386.
+var buildFlags = []string{
+	"build", "-mod=readonly", "-trimpath", "-buildvcs=false",
+	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1",
+}
 
 // compile lays out the sources in work and builds work/out.
 func (b *builder) compile(ctx context.Context, work string) error {
