@@ -250,7 +250,7 @@ func TestEnviron(t *testing.T) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 	got = b.environ([]string{"PATH=/bin", "HOME="})
-	if !slices.Contains(got, "GOCACHE=/c/go-build") || !slices.Contains(got, "GOPATH=/c/go") {
+	if !slices.Contains(got, "GOCACHE=/c/go-build") || !slices.Contains(got, "GOPATH=/c/go") || !slices.Contains(got, "GOFLAGS=-mod=readonly -modcacherw") {
 		t.Errorf("without a home the caches have no place: %q", got)
 	}
 }

@@ -100,12 +100,13 @@ func (b *builder) environ(env []string) []string {
 		return slices.Contains(archVariables, key)
 	})
 	// GOFLAGS must not be empty: go would take it from its own settings then.
-	env = append(env, "GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.GOARCH)
-	env = append(env, b.Env...)
+	flags := "GOFLAGS=-mod=readonly"
 	if !slices.ContainsFunc(env, hasCache) {
+		flags += " -modcacherw" // modules that are ours can be removed with the cache
 		env = append(env, "GOCACHE="+filepath.Join(b.CacheDir, "go-build"), "GOPATH="+filepath.Join(b.CacheDir, "go"))
 	}
-	return env
+	env = append(env, flags, "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.GOARCH)
+	return append(env, b.Env...)
 }
 
 // archVariables choose the variant of an architecture (go help environment).
