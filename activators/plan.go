@@ -396,6 +396,9 @@ func NewRemoval(actual []Entry, names []string, owner Owner) (*Plan, error) {
 	}
 	b := &planner{Plan: &Plan{owner: owner, before: slices.Clone(actual)}, now: slices.Clone(actual)}
 	for _, name := range names {
+		if b.has(name) {
+			continue // named twice, or a stand-in that went with its entry
+		}
 		e, ok := b.find(name)
 		temp, left := b.find(tempName(name))
 		left = left && owner.Owns(temp)

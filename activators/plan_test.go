@@ -420,7 +420,7 @@ func TestRemoval(t *testing.T) {
 	left := with(ours("a", "A"), func(e *activators.Entry) { e.Name = "a.new" })
 	table := fill(t, memory.Linux, ours("a", "A"), left, entry("foreign", "F"), ours("b", "B"))
 	actual := listed(t, table)
-	p, err := activators.NewRemoval(actual, []string{"a", "b"}, owned)
+	p, err := activators.NewRemoval(actual, []string{"a", "b", "a.new", "b"}, owned)
 	if err != nil || steps(p) != "remove a, remove a.new, remove b" {
 		t.Fatalf("%v, %v", p, err)
 	}

@@ -82,22 +82,17 @@ func (g *globals) ledger() (string, error) {
 	return filepath.Join(dir, activators.LedgerName), err
 }
 
-// change opens the machine's table and its ledger, makes a plan, and applies or
+// changeActivators opens the machine's table and its ledger, makes a plan, and applies or
 // prints it.
 func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.Table, l *activators.Ledger, list []activators.Entry) (*activators.Plan, error)) error {
 	table := binfmt.New(o.dir)
-	list, err := table.List()
-	if err != nil {
-		return err
-	}
 	l, err := g.openLedger(table, o.dryRun)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	// The first look found the table to be there; what counts is what it holds
-	// now that no other xjail changes it.
-	if list, err = table.List(); err != nil {
+	list, err := table.List()
+	if err != nil {
 		return err
 	}
 	p, err := plan(table, l, list)
@@ -116,7 +111,11 @@ func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.T
 	return g.printPlan(o, p)
 }
 
+// openLedger opens the record of xjail's entries, for a table that is there.
 func (g *globals) openLedger(table *binfmt.Table, readOnly bool) (*activators.Ledger, error) {
+	if _, err := table.List(); err != nil {
+		return nil, err
+	}
 	path, err := g.ledger()
 	if err != nil {
 		return nil, err

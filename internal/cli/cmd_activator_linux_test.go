@@ -87,6 +87,11 @@ func TestActivatorRegister(t *testing.T) {
 	m.wants(10, "", "no such entry", "unregister", "mips64")
 	m.wants(10, "", "no such entry", "enable", "mips64")
 	m.wants(0, "", "", "unregister", "--all")
+	m.wants(0, "xjail-mips64: add", "", register...)
+	m.wants(0, "xjail-mips64: remove", "", "unregister", "--all")
+	if len(m.entries()) != 0 {
+		t.Error("it is still there")
+	}
 }
 
 func TestActivatorRegisterJSON(t *testing.T) {

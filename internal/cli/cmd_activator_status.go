@@ -234,11 +234,16 @@ func lookAtInterpreter(path string) *interpreterFile {
 	if !info.Mode().IsRegular() {
 		return f
 	}
-	file, err := elf.Open(path)
+	data, err := os.Open(path)
+	if err != nil {
+		f.Error = err.Error()
+		return f
+	}
+	defer data.Close()
+	file, err := elf.NewFile(data)
 	if err != nil {
 		return f
 	}
-	defer file.Close()
 	static := true
 	for _, p := range file.Progs {
 		static = static && p.Type != elf.PT_INTERP
