@@ -33,9 +33,8 @@ lint:
 	GOOS=freebsd $(GO) vet ./...
 
 # docs/man, from the commands themselves.
-man: build
-	rm -rf docs/man && mkdir -p docs/man
-	bin/xjail generate-man docs/man
+man:
+	$(GO) test ./internal/cli -run TestManPages -update
 
 clean:
 	rm -rf bin .try

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -154,11 +153,11 @@ func (a *privateApt) configure(list, parts, lists string) error {
 }
 
 // password is what a URL has before its host name.
-var password = regexp.MustCompile(`//[^/@"]*@`)
+var password = lazy(`//[^/@"]*@`)
 
 // withoutPasswords is a configuration that can be shown: that of a proxy may
 // hold a password.
-func withoutPasswords(config string) string { return password.ReplaceAllString(config, "//***@") }
+func withoutPasswords(config string) string { return password().ReplaceAllString(config, "//***@") }
 
 // update downloads the indexes of the distribution's own sources. Errors of
 // single sources do not count here: what is missing shows at the download.

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -118,10 +119,16 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 //	Linux CPU emulator (compiled for mips64 emulation)
 //	BSD CPU emulator (compiled for aarch64 emulation)
 var (
-	versionLine = regexp.MustCompile(`(?m)^qemu-([0-9A-Za-z_]+) version ([0-9][^\r\n]*)$`)
-	usageLine   = regexp.MustCompile(`(?m)^usage: qemu-([0-9A-Za-z_]+) \[options\] program`)
-	familyLine  = regexp.MustCompile(`(?m)^(Linux|BSD) CPU emulator \(compiled for ([0-9A-Za-z_]+) emulation\)`)
+	versionLine = lazy(`(?m)^qemu-([0-9A-Za-z_]+) version ([0-9][^\r\n]*)$`)
+	usageLine   = lazy(`(?m)^usage: qemu-([0-9A-Za-z_]+) \[options\] program`)
+	familyLine  = lazy(`(?m)^(Linux|BSD) CPU emulator \(compiled for ([0-9A-Za-z_]+) emulation\)`)
 )
+
+// lazy is a pattern that is compiled when it is first used: most runs of xjail
+// ask no emulator.
+func lazy(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // maxVersion bounds what a hostile program can put into tables and records.
 const maxVersion = 128
@@ -129,14 +136,14 @@ const maxVersion = 128
 // parseAnswer reads the text of -h or -version; what is not there stays empty.
 func parseAnswer(text []byte) answer {
 	var a answer
-	if m := versionLine.FindSubmatch(text); m != nil {
+	if m := versionLine().FindSubmatch(text); m != nil {
 		v, _, _ := strings.Cut(string(m[2]), ", Copyright")
 		a.version = printable(v)
 	}
-	if m := usageLine.FindSubmatch(text); m != nil {
+	if m := usageLine().FindSubmatch(text); m != nil {
 		a.target = string(m[1])
 	}
-	if m := familyLine.FindSubmatch(text); m != nil {
+	if m := familyLine().FindSubmatch(text); m != nil {
 		a.family = map[string]string{"Linux": LinuxUser, "BSD": BSDUser}[string(m[1])]
 		if a.target == "" {
 			a.target = string(m[2])

@@ -3,7 +3,6 @@ package qemu
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,7 +16,7 @@ type aptSource struct {
 
 // oneLine is an entry of sources.list(5)'s one-line style, for binary packages:
 // deb [options] URI suite component...
-var oneLine = regexp.MustCompile(`^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)`)
+var oneLine = lazy(`^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)`)
 
 // readSources reads apt's main list and the files of its directory. Files that
 // are not there or cannot be read do not count, as with apt.
@@ -46,7 +45,7 @@ func readSources(list, parts string) []aptSource {
 func parseOneLine(text string) []aptSource {
 	var all []aptSource
 	for line := range strings.Lines(text) {
-		m := oneLine.FindStringSubmatch(line)
+		m := oneLine().FindStringSubmatch(line)
 		if m == nil || strings.HasPrefix(m[1], "cdrom:") {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail"
 )
 
 // Env is the process as a command sees it. Tests make their own.
@@ -46,6 +47,20 @@ type globals struct {
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Main runs the process: the command line, or one of the processes that a jail
+// is made of, which xjail starts from itself. It returns the exit status.
+func Main() int {
+	run := func(args []string) int {
+		env := OSEnv()
+		env.Args = args
+		return Run(context.Background(), env)
+	}
+	if jail.IsInit() {
+		return jail.RunInit(run)
+	}
+	return run(os.Args[1:])
+}
 
 // Run runs one command and returns the exit status; docs/exit-codes.md lists
 // them. SIGINT and SIGTERM cancel ctx, so that the command can undo its work.

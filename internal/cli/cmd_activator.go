@@ -399,7 +399,7 @@ func newActivatorSwitch(g *globals, on bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               use + " ARCH...",
 		Short:             short,
-		Long:              short + ". Only entries that xjail made are switched; they keep their\nplace in the kernel's order.",
+		Long:              short + ".\nOnly entries that xjail made are switched; they keep their place in the kernel's\norder.",
 		Example:           "  sudo xjail activator " + use + " mips64 --global",
 		Args:              minArgs("ARCH"),
 		ValidArgsFunction: completeArchs,

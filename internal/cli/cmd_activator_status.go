@@ -36,9 +36,9 @@ tries them: the first one that matches a program gets it. OWNER says whether
 xjail made an entry. STATE is enabled, disabled, or shadowed: an entry before it
 takes all its programs.
 
---long looks at the interpreters as well, and names the architectures. --json has
-all that an entry has, and what is wrong with it. A table that is not mounted, or
-switched off as a whole, is said; it is not a failure.`,
+--long looks at the interpreters as well, and names the architectures. --json
+has all that an entry has, and what is wrong with it. A table that is not
+mounted, or switched off as a whole, is said; it is not a failure.`,
 		Example: "  xjail activator status\n  xjail activator status --long\n  xjail activator status --jail mips64 --json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runActivatorStatus(g, o) },

@@ -185,11 +185,11 @@ func newEmulatorVerify(g *globals) *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Check whether a file can be the emulator of a jail",
 		Long: `Check a file: it must be a complete, static, executable program of this host
-that says that it is one of QEMU's user-mode emulators. Then a foreign program is
-run under it: a few instructions that leave with exit status 42, which is made by
-xjail. That shows that instructions and system calls are emulated, not that any
-larger program works. Where xjail has no such program for the architecture, it
-says so.`,
+that says that it is one of QEMU's user-mode emulators. Then a foreign program
+is run under it: a few instructions that leave with exit status 42, which is
+made by xjail. That shows that instructions and system calls are emulated, not
+that any larger program works. Where xjail has no such program for the
+architecture, it says so.`,
 		Example: "  xjail emulator verify /usr/bin/qemu-mips64-static\n  xjail emulator verify ./qemu --arch armv7 --json",
 		Args:    exactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

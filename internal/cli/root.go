@@ -55,7 +55,23 @@ func newRoot(g *globals) *cobra.Command {
 		return fault.Wrap(fault.Usage, err, cmd.CommandPath(), cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(commands(g)...)
+	addCompletion(root)
 	return root
+}
+
+// addCompletion adds cobra's own command, with examples.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd("completion")
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Short = "Write a script that completes commands in a shell"
+		cmd.Example = "  xjail completion bash > /etc/bash_completion.d/xjail\n  xjail completion zsh > \"${fpath[1]}/_xjail\""
+		for _, sh := range cmd.Commands() {
+			sh.Example = "  xjail completion " + sh.Name()
+		}
+	}
 }
 
 func unknownCommand(cmd *cobra.Command, name string) string {

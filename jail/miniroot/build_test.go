@@ -245,7 +245,7 @@ func TestKey(t *testing.T) {
 func TestEnviron(t *testing.T) {
 	b := builder{Options: Options{GOARCH: "mips", Env: []string{"GOMIPS=softfloat"}, CacheDir: "/c"}}
 	got := b.environ([]string{"HOME=/h", "GOPROXY=https://example.org", "GOFLAGS=-mod=vendor", "GOARCH=amd64", "GOMIPS=hardfloat", "CGO_ENABLED=1", "GOWORK=/w", "GOEXPERIMENT=x", "PATH=/bin"})
-	want := []string{"HOME=/h", "GOPROXY=https://example.org", "PATH=/bin", "GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=mips", "GOMIPS=softfloat"}
+	want := []string{"HOME=/h", "GOPROXY=https://example.org", "PATH=/bin", "GOFLAGS=-mod=readonly", "GOTMPDIR=/c", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=mips", "GOMIPS=softfloat"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}

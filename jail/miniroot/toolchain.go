@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -74,6 +76,7 @@ func (b *builder) output(ctx context.Context, dir string, args ...string) ([]byt
 	cmd.Env = b.environ(os.Environ())
 	cmd.Stdout = &out
 	cmd.Stderr = io.MultiWriter(&said, b.Log)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// The compilers that go runs end with it when it is interrupted, and not
 	// when it is killed.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -94,7 +97,7 @@ func (b *builder) environ(env []string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
 		switch key {
-		case "GOFLAGS", "GOWORK", "GO111MODULE", "GOOS", "GOARCH", "CGO_ENABLED", "GOEXPERIMENT", "GOFIPS140", "GODEBUG", "PWD":
+		case "GOFLAGS", "GOWORK", "GO111MODULE", "GOOS", "GOARCH", "CGO_ENABLED", "GOEXPERIMENT", "GOFIPS140", "GODEBUG", "GOTMPDIR", "PWD":
 			return true
 		}
 		return slices.Contains(archVariables, key)
@@ -105,7 +108,8 @@ func (b *builder) environ(env []string) []string {
 		flags += " -modcacherw" // modules that are ours can be removed with the cache
 		env = append(env, "GOCACHE="+filepath.Join(b.CacheDir, "go-build"), "GOPATH="+filepath.Join(b.CacheDir, "go"))
 	}
-	env = append(env, flags, "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.GOARCH)
+	// What go leaves behind when it is killed lies where it is found again.
+	env = append(env, flags, "GOTMPDIR="+b.CacheDir, "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.GOARCH)
 	return append(env, b.Env...)
 }
 
@@ -119,27 +123,32 @@ func hasCache(kv string) bool {
 }
 
 var (
-	tooOld    = regexp.MustCompile(`requires go >= ?([0-9.]+)|toolchain not available|invalid go version|unknown directive: toolchain|requires newer Go version`)
-	noPort    = regexp.MustCompile(`unsupported GOOS/GOARCH pair`)
-	noModule  = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection refused|module lookup disabled|TLS handshake|proxyconnect|40[34] |50[0-9] |GOPROXY|server misbehaving|cannot find module`)
-	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	sumFailed = regexp.MustCompile(`SECURITY ERROR|checksum mismatch`)
+	tooOld    = lazy(`requires go >= ?([0-9.]+)|toolchain not available|invalid go version|unknown directive: toolchain|requires newer Go version`)
+	noPort    = lazy(`unsupported GOOS/GOARCH pair`)
+	noModule  = lazy(`dial tcp|no such host|i/o timeout|connection refused|module lookup disabled|TLS handshake|proxyconnect|40[34] |50[0-9] |GOPROXY|server misbehaving|cannot find module`)
+	noSpace   = lazy(`no space left on device|disk quota exceeded`)
+	sumFailed = lazy(`SECURITY ERROR|checksum mismatch`)
 )
+
+// lazy is a pattern that is compiled when it is first used.
+func lazy(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // explain makes an error of what go said.
 func (b *builder) explain(verb, said string, err error) error {
 	text := errors.New(lastLines(said, err))
 	what := "mini root: go " + verb
 	switch {
-	case sumFailed.MatchString(said):
+	case sumFailed().MatchString(said):
 		return fault.Wrap(fault.Mismatch, text, what, "a module is not what it should be; go clean -modcache fetches all anew")
-	case noSpace.MatchString(said):
+	case noSpace().MatchString(said):
 		return fault.Wrap(fault.NoSpace, text, what, "free some space where go builds: go env GOCACHE GOTMPDIR")
-	case noPort.MatchString(said):
+	case noPort().MatchString(said):
 		return fault.Wrap(fault.Unsupported, text, what, "this Go toolchain is too old for linux/"+b.GOARCH+"; "+goHint)
-	case tooOld.MatchString(said):
+	case tooOld().MatchString(said):
 		return fault.Wrap(fault.Unsupported, text, what, "a newer Go is needed: https://go.dev/dl, or GOTOOLCHAIN=auto")
-	case noModule.MatchString(said):
+	case noModule().MatchString(said):
 		return fault.Wrap(fault.NotFound, text, what, "the modules come from GOPROXY (go env GOPROXY); without a network, run it once where there is one, with the same GOMODCACHE")
 	}
 	return fault.Wrap(fault.Failed, text, what, "")

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/xjail/xjail/internal/ui"
+	"github.com/xjail/xjail/jail"
+)
+
+type createOptions struct {
+	request jail.Request
+	dryRun  bool
+}
+
+// addFlags defines the flags of create.
+func (o *createOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.request.Arch, "arch", "", "`architecture` by any of its names (default: NAME)")
+	f.StringVar(&o.request.From, "from", "", "`source` of the root: debian:SUITE, miniroot, archive:FILE, archive:URL, dir:DIRECTORY")
+	f.StringVar(&o.request.SHA256, "sha256", "", "`digest` that the archive must have")
+	f.StringVar(&o.request.Emulator, "emulator", "", "static qemu-user `file` to use")
+	f.StringVar(&o.request.Path, "path", "", "`directory` to put the root in; it must not exist")
+	f.BoolVar(&o.request.Global, "global", false, "register the activator with the whole machine, as root (default: private to the jail)")
+	f.BoolVar(&o.request.SkipDevices, "skip-devices", false, "leave out device nodes of the source, which only root can make (a jail gets its own /dev)")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
+}
+
+func newCreate(g *globals) *cobra.Command {
+	o := &createOptions{}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a jail of another architecture, and run a program in it",
+		Long: `Make a jail: get a root of the architecture, put a static emulator into it,
+and run one of its programs. Success means that this program ran.
+
+NAME is the architecture too, unless --arch names another. Without --from the
+root is Debian's current stable release where Debian has the architecture, and
+otherwise a mini root: one static Go program that is a shell and more than
+seventy commands, built by the local Go toolchain.
+
+When it fails or is interrupted nothing is left behind. When it is killed, the
+next create or destroy of that name removes what is left.`,
+		Example: `  xjail create mips64
+  xjail create bookworm-arm64 --arch arm64 --from debian:bookworm
+  xjail create ppc --arch powerpc --from archive:root.tar.xz --sha256 9f86d0...
+  xjail create mips64 --dry-run`,
+		Args:              exactArgs("NAME"),
+		ValidArgsFunction: completeArch,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.request.Name = args[0]
+			return runCreate(cmd.Context(), g, o)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	_ = cmd.RegisterFlagCompletionFunc("arch", completeArchs)
+	return cmd
+}
+
+func runCreate(ctx context.Context, g *globals, o *createOptions) error {
+	if done, err := g.asRoot(); done {
+		return err
+	}
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	cfg, err := g.loadConfig()
+	if err != nil {
+		return err
+	}
+	plan, err := store.NewPlan(ctx, cfg, o.request)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return printPlan(g, plan)
+	}
+	w := g.newWatch()
+	defer w.Close()
+	r, err := store.Create(ctx, plan, w)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(r)
+	}
+	fmt.Fprintf(g.Stdout, "jail %s is ready: %s said %q\n", r.Name, strings.Join(r.Probe.Argv, " "), r.Probe.Output)
+	if r.Source.Kept > 0 {
+		fmt.Fprintf(g.Stderr, "xjail: %d facts that this file system or user cannot hold are in metadata.json beside the root\n", r.Source.Kept)
+	}
+	return nil
+}
+
+// printPlan is the answer of --dry-run.
+func printPlan(g *globals, p *jail.Plan) error {
+	if g.json {
+		return g.printJSON(p)
+	}
+	rows := [][]string{{"jail", p.Name + ", " + p.Arch}, {"root", p.Root}, {"source", p.Source.String()}}
+	if p.Source.Why != "" {
+		rows = append(rows, []string{"", p.Source.Why})
+	}
+	if p.Source.Size > 0 {
+		rows = append(rows, []string{"", ui.Size(p.Source.Size)})
+	}
+	if p.Emulator == nil {
+		rows = append(rows, []string{"emulator", "none: this machine runs " + p.Arch + " itself"})
+	} else {
+		rows = append(rows, []string{"emulator", p.Emulator.Path + " (QEMU " + p.Emulator.Version + ") as " + p.Emulator.InRoot})
+	}
+	for _, c := range passedOver(p) {
+		rows = append(rows, []string{"", c})
+	}
+	for _, a := range p.Activators {
+		where := "private to the jail"
+		if p.Global {
+			where = "for the whole machine"
+		}
+		rows = append(rows, []string{"activator", a.Name + ", " + where}, []string{"", a.Line})
+	}
+	for i, s := range p.Steps {
+		label := ""
+		if i == 0 {
+			label = "steps"
+		}
+		rows = append(rows, []string{label, fmt.Sprintf("%d. %s: %s", i+1, s.Name, s.What)})
+	}
+	return ui.Pairs(g.Stdout, rows)
+}
+
+func passedOver(p *jail.Plan) []string {
+	var lines []string
+	if p.Emulator == nil {
+		return nil
+	}
+	for _, c := range p.Emulator.PassedOver {
+		lines = append(lines, "not "+c.Path+": "+c.Why)
+	}
+	return lines
+}
+
+// store is the state directory.
+func (g *globals) store() (jail.Store, error) {
+	dir, err := g.stateDir()
+	return jail.Store{Dir: dir}, err
+}
+
+// asRoot runs the command once more as root of a user namespace when the
+// caller is not root, and says whether it has.
+func (g *globals) asRoot() (done bool, err error) {
+	if g.Stdin != os.Stdin && os.Geteuid() != 0 {
+		return false, nil // called in-process: there is no command to run again
+	}
+	status, ok, err := jail.AsRoot(g.Args)
+	if ok && err == nil && status != 0 {
+		err = exitStatus(status)
+	}
+	return ok, err
+}

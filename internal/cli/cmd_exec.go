@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail"
+)
+
+type execOptions struct {
+	env   []string
+	user  string
+	binds []string
+	dir   string
+}
+
+// addFlags defines the flags of exec and shell.
+func (o *execOptions) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the jail, or pass the caller's NAME; can be repeated")
+	f.StringVarP(&o.user, "user", "u", "", "run as this `user` of the jail (default root)")
+	f.StringArrayVarP(&o.binds, "bind", "b", nil, "show the host's SRC at DST in the jail, `SRC:DST[:ro]`; can be repeated")
+	f.StringVarP(&o.dir, "dir", "C", "", "working `directory` in the jail (exec: /, shell: the user's home)")
+}
+
+const enterLong = `
+The jail has its own processes, mounts, host name and activators, and shares the
+network. Its environment is HOME, USER, LOGNAME, SHELL, PATH, TERM and XJAIL;
+nothing else of the caller's comes in without --env.`
+
+func newExec(g *globals) *cobra.Command {
+	o := &execOptions{}
+	cmd := &cobra.Command{
+		Use:   "exec NAME [--] CMD [ARG...]",
+		Short: "Run a command in a jail",
+		Long: `Run a command in a jail and return its exit status; 128 and the number of the
+signal when a signal ended it, 127 when it is not there, 126 when it cannot be
+run. Signals that xjail gets are passed on.` + "\n" + enterLong,
+		Example: `  xjail exec mips64 -- uname -m
+  xjail exec mips64 --bind $PWD:/src --dir /src -- make
+  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'`,
+		Args:              minArgs("NAME", "CMD"),
+		ValidArgsFunction: completeJail(g),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExec(cmd.Context(), g, o, args[0], args[1:], false)
+		},
+	}
+	// Flags after CMD are the command's own.
+	cmd.Flags().SetInterspersed(false)
+	o.addFlags(cmd.Flags())
+	return allowFlagsAfterName(cmd)
+}
+
+func newShell(g *globals) *cobra.Command {
+	o := &execOptions{}
+	cmd := &cobra.Command{
+		Use:   "shell NAME",
+		Short: "Look around in a jail with its own shell",
+		Long:  "Start the login shell of a user of the jail. Job control works as at home.\n" + enterLong,
+		Example: `  xjail shell mips64
+  xjail shell mips64 --user nobody --bind $HOME/src:/src`,
+		Args:              exactArgs("NAME"),
+		ValidArgsFunction: completeJail(g),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExec(cmd.Context(), g, o, args[0], nil, true)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv []string, login bool) error {
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true}
+	if c.Env, err = jailEnv(g, o.env); err != nil {
+		return err
+	}
+	for _, text := range o.binds {
+		b, err := jail.ParseBind(text)
+		if err != nil {
+			return err
+		}
+		c.Binds = append(c.Binds, b)
+	}
+	c.Stdin, _ = g.Stdin.(*os.File)
+	c.Stdout, _ = g.Stdout.(*os.File)
+	c.Stderr, _ = g.Stderr.(*os.File)
+	status, err := store.Exec(ctx, name, c)
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// jailEnv is what --env asks for, and the kind of terminal.
+func jailEnv(g *globals, wanted []string) ([]string, error) {
+	var env []string
+	if term := g.Getenv("TERM"); term != "" {
+		env = append(env, "TERM="+term)
+	}
+	for _, kv := range wanted {
+		name, _, set := strings.Cut(kv, "=")
+		if name == "" || strings.ContainsRune(kv, 0) {
+			return nil, fault.New(fault.Usage, "--env NAME=VALUE, or --env NAME to pass the caller's value", "--env %q has no name", kv)
+		}
+		if !set {
+			kv += "=" + g.Getenv(name)
+		}
+		env = append(env, kv)
+	}
+	return env, nil
+}
+
+// allowFlagsAfterName lets xjail's own flags stand between NAME and CMD as
+// well: pflag stops at the first word that is not a flag, which is NAME.
+func allowFlagsAfterName(cmd *cobra.Command) *cobra.Command {
+	run, check := cmd.RunE, cmd.Args
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 && cmd.ArgsLenAtDash() != 0 {
+			name := args[0]
+			if err := cmd.Flags().Parse(args[1:]); err != nil {
+				return fault.Wrap(fault.Usage, err, cmd.CommandPath(), cmd.CommandPath()+" --help; put -- before the command")
+			}
+			args = append([]string{name}, cmd.Flags().Args()...)
+		}
+		if help, _ := cmd.Flags().GetBool("help"); help {
+			return cmd.Help()
+		}
+		if err := check(cmd, args); err != nil {
+			return err
+		}
+		return run(cmd, args)
+	}
+	return cmd
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/xjail/xjail/internal/ui"
+	"github.com/xjail/xjail/jail"
+)
+
+func newList(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the jails",
+		Long:    "List the jails of the state directory, whatever state they are in: ready, in\nuse, being made, incomplete (interrupted) or damaged.",
+		Example: "  xjail list\n  xjail list --json",
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return runList(g) },
+	}
+}
+
+func runList(g *globals) error {
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	list, err := store.List()
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(list)
+	}
+	var rows [][]string
+	for _, e := range list {
+		row := []string{e.Name, "-", e.State, "-", "-", "-"}
+		if r := e.Record; r != nil {
+			row = []string{e.Name, r.Arch, e.State, r.Source.Spec, emulatorText(r), r.Root}
+		}
+		rows = append(rows, row)
+	}
+	return ui.Table(g.Stdout, []string{"NAME", "ARCH", "STATE", "SOURCE", "EMULATOR", "ROOT"}, rows)
+}
+
+func emulatorText(r *jail.Record) string {
+	if r.Emulator == nil {
+		return "native"
+	}
+	version, _, _ := strings.Cut(r.Emulator.Version, " ")
+	return "qemu-" + r.Emulator.Target + " " + version
+}
+
+func newInfo(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:               "info NAME",
+		Short:             "Show what is known of a jail",
+		Long:              "Show the record of a jail: where its root came from, its emulator with digest,\nand its activators. xjail verify looks whether it still holds.",
+		Example:           "  xjail info mips64\n  xjail info mips64 --json",
+		Args:              exactArgs("NAME"),
+		ValidArgsFunction: completeJail(g),
+		RunE:              func(_ *cobra.Command, args []string) error { return runInfo(g, args[0]) },
+	}
+}
+
+func runInfo(g *globals, name string) error {
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	r, err := store.Load(name)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(r)
+	}
+	rows := [][]string{
+		{"jail", r.Name}, {"architecture", r.Arch}, {"made", r.Created.Local().Format("2006-01-02 15:04:05")},
+		{"root", r.Root}, {"source", r.Source.Spec},
+	}
+	if r.Source.Why != "" {
+		rows = append(rows, []string{"", r.Source.Why})
+	}
+	if r.Source.SHA256 != "" {
+		rows = append(rows, []string{"", "SHA-256 " + r.Source.SHA256})
+	}
+	if r.Source.Entries > 0 {
+		rows = append(rows, []string{"", strconv.FormatInt(r.Source.Entries, 10) + " entries, " + ui.Size(r.Source.Bytes)})
+	}
+	rows = append(rows, infoEmulator(r)...)
+	rows = append(rows, []string{"ran", strings.Join(r.Probe.Argv, " ") + " said " + r.Probe.Output})
+	return ui.Pairs(g.Stdout, rows)
+}
+
+func infoEmulator(r *jail.Record) [][]string {
+	if r.Emulator == nil {
+		return [][]string{{"emulator", "none: this machine runs " + r.Arch + " itself"}}
+	}
+	rows := [][]string{
+		{"emulator", r.Emulator.Path + " in the jail, from " + r.Emulator.Origin},
+		{"", "QEMU " + r.Emulator.Version + ", " + r.Emulator.Family + ", " + ui.Size(r.Emulator.Size)},
+		{"", "SHA-256 " + r.Emulator.SHA256},
+	}
+	scope := "private to the jail"
+	if r.Global {
+		scope = "for the whole machine"
+	}
+	for _, a := range r.Activators {
+		rows = append(rows, []string{"activator", a.Name + ", " + scope})
+	}
+	return rows
+}

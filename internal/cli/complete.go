@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/xjail/xjail/arch"
+)
+
+// completeArch offers the names of the catalog.
+func completeArch(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, a := range arch.All() {
+		names = append(names, a.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeJail offers the names of the jails.
+func completeJail(g *globals) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		store, err := g.store()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		names, _ := store.Names()
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

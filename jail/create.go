@@ -1,0 +1,391 @@
+package jail
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/extract"
+	"github.com/xjail/xjail/jail/miniroot"
+	"github.com/xjail/xjail/jail/source"
+	"github.com/xjail/xjail/qemu"
+)
+
+// Watcher is told how long work goes on.
+type Watcher interface {
+	// Step is called when a step begins.
+	Step(name, what string)
+	// Progress is called often: bytes done, bytes in all or -1, entries made.
+	Progress(done, total, entries int64)
+	// Log is for the output of programs that a step runs.
+	Log() io.Writer
+}
+
+// creation is a create under way.
+type creation struct {
+	store  Store
+	plan   *Plan
+	watch  Watcher
+	record *Record
+	log    *journal
+
+	archive string   // the local file, once it is there
+	root    *os.Root // the partial root, while it is being filled
+}
+
+// step is one step of a creation. Before do runs, the journal has its line.
+type step struct {
+	name, what string
+	undo       journalEntry // what the step makes outside of jails/NAME
+	do         func(*creation, context.Context) error
+}
+
+// createSteps are the steps of a plan.
+func createSteps(p *Plan) []step {
+	steps := sourceSteps(p)
+	steps = append(steps, step{"check", "look that the root is of " + p.Arch, journalEntry{}, (*creation).check})
+	if p.emu != nil {
+		steps = append(steps, step{"emulator", "put " + p.emu.Path + " at " + p.Emulator.InRoot, journalEntry{}, (*creation).place})
+	}
+	steps = append(steps, step{"root", "move the root to " + p.Root, journalEntry{Outside: p.outsideDirs()}, (*creation).publish})
+	if p.Global && len(p.Activators) > 0 {
+		undo := journalEntry{}
+		if p.registers {
+			undo.Global = []string{p.Arch}
+		}
+		steps = append(steps, step{"register", "register " + p.Activators[0].Name + " with the machine", undo, (*creation).register})
+	}
+	return append(steps,
+		step{"probe", "run a program of " + p.Arch + " in the jail", journalEntry{}, (*creation).probe},
+		step{"record", "write the record", journalEntry{}, (*creation).finish})
+}
+
+// sourceSteps fill the partial root.
+func sourceSteps(p *Plan) []step {
+	undo := journalEntry{Outside: p.outsideDirs()}
+	src := p.Source
+	switch {
+	case src.IsURL():
+		return []step{
+			{"download", "get " + src.Value, journalEntry{}, (*creation).download},
+			{"extract", "unpack it", undo, (*creation).extract},
+		}
+	case src.Kind == source.Archive:
+		return []step{{"extract", "unpack " + src.Value, undo, (*creation).extract}}
+	case src.Kind == source.Dir:
+		return []step{{"copy", "copy " + src.Value, undo, (*creation).copyDir}}
+	case src.Kind == source.Debian:
+		return []step{{"debian", "install Debian " + src.Value + " " + p.arch.Debian + " with " + source.DebianTool, undo, (*creation).debian}}
+	}
+	return []step{{"miniroot", "build the mini root with Go for linux/" + p.arch.GoArch, undo, (*creation).miniroot}}
+}
+
+func (p *Plan) partial() string { return p.Root + ".partial" }
+
+func (p *Plan) outsideDirs() []string {
+	if !p.Outside {
+		return nil
+	}
+	return []string{p.partial(), p.Root}
+}
+
+// Create carries out a plan. When it fails, or ctx ends, or the process is
+// killed, nothing is left, or what the next Create or Destroy removes.
+func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) {
+	l, err := s.lock(p.Name, unix.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	if _, err := os.Stat(s.record(p.Name)); err == nil {
+		return nil, fault.New(fault.Exists, "xjail destroy "+p.Name, "jail %s exists", p.Name)
+	}
+	if err := s.sweep(ctx, p.Name); err != nil {
+		return nil, err
+	}
+	if p.Outside {
+		if _, err := os.Lstat(p.Root); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fault.New(fault.Exists, "name a directory that does not exist yet", "--path %s exists", p.Root)
+		}
+	}
+	r, err := s.create(ctx, p, w)
+	if err == nil {
+		return r, nil
+	}
+	if uerr := s.sweep(context.WithoutCancel(ctx), p.Name); uerr != nil {
+		err = errors.Join(err, fmt.Errorf("undo: %w", uerr))
+	}
+	l.remove()
+	s.removeEmpty()
+	return nil, writeError(err)
+}
+
+func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) {
+	if err := os.Mkdir(s.dir(p.Name), 0o700); err != nil {
+		return nil, writeError(err)
+	}
+	log, err := s.openJournal(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer log.close()
+	c := &creation{store: s, plan: p, watch: w, log: log, record: &Record{
+		Version: recordVersion, Name: p.Name, Arch: p.Arch, Created: time.Now().UTC().Truncate(time.Second),
+		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env,
+		Source: SourceRecord{Kind: string(p.Source.Kind), Spec: p.Source.String(), Why: p.Source.Why},
+	}}
+	for _, a := range p.Activators {
+		c.record.Activators = append(c.record.Activators, a.Entry)
+	}
+	defer c.closeRoot()
+	for _, st := range createSteps(p) {
+		if err := ctx.Err(); err != nil {
+			return nil, fault.Wrap(fault.Interrupted, err, "before step "+st.name, "")
+		}
+		st.undo.Step = st.name
+		if err := log.announce(st.undo); err != nil {
+			return nil, err
+		}
+		w.Step(st.name, st.what)
+		if err := st.do(c, ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", st.name, err)
+		}
+	}
+	return c.record, nil
+}
+
+func (c *creation) closeRoot() {
+	if c.root != nil {
+		c.root.Close()
+		c.root = nil
+	}
+}
+
+// openPartial makes the directory that becomes the root.
+func (c *creation) openPartial() error {
+	if err := os.MkdirAll(c.plan.partial(), 0o755); err != nil {
+		return writeError(err)
+	}
+	root, err := os.OpenRoot(c.plan.partial())
+	c.root = root
+	return err
+}
+
+func (c *creation) download(ctx context.Context) error {
+	c.archive = filepath.Join(c.store.dir(c.plan.Name), "download")
+	sum, err := source.Download(ctx, c.plan.Source.Value, c.archive, c.plan.Source.SHA256, func(done, total int64) {
+		c.watch.Progress(done, total, 0)
+	})
+	c.record.Source.SHA256 = sum
+	return writeError(err)
+}
+
+func (c *creation) extract(ctx context.Context) error {
+	name := c.archive
+	if name == "" {
+		name = c.plan.Source.Value
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "source", "")
+	}
+	defer f.Close()
+	if err := c.openPartial(); err != nil {
+		return err
+	}
+	opts := c.extractOptions()
+	opts.SHA256 = c.plan.Source.SHA256
+	report, err := extract.Archive(ctx, f, c.root, opts)
+	if err != nil {
+		return err
+	}
+	if c.archive != "" {
+		_ = os.Remove(c.archive)
+	}
+	if report.SHA256 != "" {
+		c.record.Source.SHA256 = report.SHA256
+	}
+	return c.keep(report)
+}
+
+func (c *creation) extractOptions() extract.Options {
+	return extract.Options{
+		MaxEntries: c.plan.cfg.MaxEntries,
+		MaxBytes:   c.plan.cfg.MaxBytes,
+		// In a jail /dev is made anew at each entering, so a root does without
+		// the nodes; but whoever cannot make them has to say so.
+		Devices:     os.Geteuid() == 0 && !InUserNamespace(),
+		SkipDevices: c.plan.SkipDevices,
+		Progress: func(p extract.Progress) {
+			c.watch.Progress(p.Read, p.Total, p.Entries)
+		},
+	}
+}
+
+// keep writes what the host's file system could not hold into metadata.json
+// beside the root: owners without an id here, file flags, devices.
+func (c *creation) keep(report *extract.Report) error {
+	c.record.Source.Entries, c.record.Source.Bytes, c.record.Source.Kept = report.Entries, report.Bytes, len(report.Kept)
+	if len(report.Kept) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(report.Kept)
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(c.store.dir(c.plan.Name), "metadata.json"), append(text, '\n'))
+}
+
+func (c *creation) copyDir(ctx context.Context) error {
+	src, err := os.OpenRoot(c.plan.Source.Value)
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "source", "")
+	}
+	defer src.Close()
+	if err := c.openPartial(); err != nil {
+		return err
+	}
+	report, err := extract.Tree(ctx, src, c.root, c.extractOptions())
+	if err != nil {
+		return err
+	}
+	return c.keep(report)
+}
+
+func (c *creation) miniroot(ctx context.Context) error {
+	b, err := miniroot.Build(ctx, miniroot.Options{
+		GOARCH: c.plan.arch.GoArch, Env: c.plan.arch.GoEnv,
+		// Go's own cache makes the next build of the same quick, so that the
+		// program itself need not be kept.
+		CacheDir: c.temp(),
+		Log:      c.watch.Log(),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.openPartial(); err != nil {
+		return err
+	}
+	c.record.Source.SHA256 = b.SHA256
+	if err := miniroot.Populate(ctx, c.root, b, c.plan.Name); err != nil {
+		return err
+	}
+	return removeTree(ctx, c.temp())
+}
+
+// temp is a directory for temporary files of programs that a step runs: what
+// they leave when they are killed is swept.
+func (c *creation) temp() string { return filepath.Join(c.store.dir(c.plan.Name), "tmp") }
+
+// debian runs mmdebstrap in namespaces like the jail's own, on the host's
+// root: the emulator is registered there by its path on the host.
+func (c *creation) debian(ctx context.Context) error {
+	tool, err := source.FindDebianTool()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(c.temp(), 0o777|os.ModeSticky); err != nil {
+		return writeError(err)
+	}
+	if err := c.openPartial(); err != nil {
+		return err
+	}
+	e := &entrance{
+		Name: c.plan.Name, Host: true, Private: len(c.plan.Activators) > 0,
+		Activators: c.hostActivators(),
+		Argv:       source.DebianCommand(tool, c.plan.arch.Debian, c.plan.Source.Value, c.plan.Source.Mirror, c.plan.partial()),
+		Env: mergeEnv(append(c.plan.Env, "TMPDIR="+c.temp(), "LC_ALL=C.UTF-8", "PATH="+defaultPath),
+			proxyEnv()),
+	}
+	tail := &tailWriter{}
+	out, done, err := pipeTo(io.MultiWriter(c.watch.Log(), tail))
+	if err != nil {
+		return err
+	}
+	status, err := enter(ctx, e, &Command{Stdout: out, Stderr: out})
+	out.Close()
+	<-done
+	switch {
+	case ctx.Err() != nil:
+		return fault.Wrap(fault.Interrupted, ctx.Err(), source.DebianTool, "")
+	case err != nil:
+		return err
+	case status != 0:
+		return fault.New(debianKind(tail.String()), "", "%s ended with status %d: %s", source.DebianTool, status, tail.lastError())
+	}
+	return removeTree(ctx, c.temp())
+}
+
+// hostActivators are the plan's with the emulator's path on the host.
+func (c *creation) hostActivators() []activators.Entry {
+	var entries []activators.Entry
+	for _, a := range c.plan.Activators {
+		a.Interpreter = c.plan.emu.Path
+		entries = append(entries, a.Entry)
+	}
+	return entries
+}
+
+// proxyEnv are the proxy settings of the caller, which apt and curl honour.
+func proxyEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		switch strings.ToLower(name) {
+		case "http_proxy", "https_proxy", "ftp_proxy", "no_proxy":
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+func (c *creation) check(context.Context) error { return checkArch(c.root, c.plan.arch) }
+
+func (c *creation) place(context.Context) error {
+	placed, err := qemu.Place(c.root, strings.TrimPrefix(c.plan.Emulator.InRoot, "/"), c.plan.emu)
+	if err != nil {
+		return err
+	}
+	c.record.Emulator = &EmulatorRecord{
+		Path: c.plan.Emulator.InRoot, Origin: c.plan.emu.Path, Version: c.plan.emu.Version,
+		Family: c.plan.emu.Family, Target: c.plan.emu.Target, SHA256: placed.SHA256, Size: c.plan.emu.Size,
+	}
+	return nil
+}
+
+// publish gives the finished root its name.
+func (c *creation) publish(context.Context) error {
+	c.closeRoot()
+	return writeError(os.Rename(c.plan.partial(), c.plan.Root))
+}
+
+func (c *creation) register(context.Context) error {
+	return c.store.registerGlobal(c.record)
+}
+
+func (c *creation) probe(ctx context.Context) error {
+	p, err := c.store.runProbe(ctx, c.record)
+	c.record.Probe = p
+	return err
+}
+
+func (c *creation) finish(context.Context) error {
+	if err := c.store.save(c.record); err != nil {
+		return err
+	}
+	// From here on the jail exists. A journal that is left does no harm: only
+	// a jail without a record is swept.
+	_ = os.Remove(c.store.journal(c.plan.Name))
+	return nil
+}

@@ -1,0 +1,165 @@
+package jail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/extract"
+)
+
+// Destroy removes a jail, complete or not, with all that it has made anywhere.
+func (s Store) Destroy(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(s.dir(name)); errors.Is(err, fs.ErrNotExist) {
+		return s.noJail(name)
+	}
+	l, err := s.lock(name, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	if err := s.condemn(name); err != nil {
+		return err
+	}
+	if err := s.sweep(ctx, name); err != nil {
+		return err
+	}
+	l.remove()
+	s.removeEmpty()
+	return nil
+}
+
+// Belongings are the paths that Destroy would remove, and the activators as
+// "activator NAME".
+func (s Store) Belongings(name string) ([]string, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(s.dir(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil, s.noJail(name)
+	}
+	entries, err := s.readJournal(name)
+	if err != nil {
+		return nil, err
+	}
+	paths, archs := outside(entries), global(entries)
+	if r, err := s.Load(name); err == nil {
+		if r.Outside {
+			paths = append(paths, r.Root)
+		}
+		if r.Registered {
+			archs = append(archs, r.Arch)
+		}
+	}
+	for _, a := range archs {
+		paths = append(paths, "activator "+activatorName(a))
+	}
+	return append(paths, s.dir(name)), nil
+}
+
+// condemn turns a complete jail into one that the next sweep removes: what it
+// has outside goes into the journal, and then the record goes.
+func (s Store) condemn(name string) error {
+	r, err := s.Load(name)
+	if errors.Is(err, fs.ErrNotExist) || fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	if err != nil && fault.KindOf(err) != fault.Damaged {
+		return err
+	}
+	if err == nil {
+		if err := s.announceDestroy(r); err != nil {
+			return err
+		}
+	}
+	return os.Remove(s.record(name))
+}
+
+func (s Store) announceDestroy(r *Record) error {
+	e := journalEntry{Step: "destroy"}
+	if r.Outside {
+		e.Outside = []string{r.Root}
+	}
+	if r.Registered {
+		e.Global = []string{r.Arch}
+	}
+	j, err := s.openJournal(r.Name)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	return j.announce(e)
+}
+
+// sweep removes what is left of a jail without a record. It can be interrupted
+// and called again.
+func (s Store) sweep(ctx context.Context, name string) error {
+	entries, err := s.readJournal(name)
+	if err != nil {
+		return err
+	}
+	for _, archName := range global(entries) {
+		if err := s.unregisterGlobal(archName, name); err != nil {
+			return err
+		}
+	}
+	for _, dir := range outside(entries) {
+		if err := removeTree(ctx, dir); err != nil {
+			return err
+		}
+	}
+	// The journal goes last: as long as it is there, all this is known.
+	for _, sub := range []string{"root.partial", "root", "tmp", "download", "metadata.json"} {
+		if err := removeTree(ctx, filepath.Join(s.dir(name), sub)); err != nil {
+			return err
+		}
+	}
+	return removeTree(ctx, s.dir(name))
+}
+
+// removeTree removes dir without following a link, and not across a mount.
+func removeTree(ctx context.Context, dir string) error {
+	st, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st.IsDir() {
+		if err := clearTree(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		return fault.Wrap(fault.Failed, err, "remove", "")
+	}
+	return nil
+}
+
+func clearTree(ctx context.Context, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := extract.Clear(ctx, root); err != nil {
+		return fmt.Errorf("remove %s: %w", dir, err)
+	}
+	return nil
+}
+
+// removeEmpty takes away the directories that hold nothing any more.
+func (s Store) removeEmpty() {
+	_ = os.Remove(s.jails())
+	_ = os.Remove(s.Dir)
+}

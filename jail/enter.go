@@ -1,0 +1,105 @@
+package jail
+
+import (
+	"os"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// Bind is a directory or file of the host that is seen inside a jail.
+type Bind struct {
+	Source   string `json:"source"`
+	Target   string `json:"target"`
+	ReadOnly bool   `json:"read_only,omitempty"`
+}
+
+// ParseBind reads SRC:DST or SRC:DST:ro. Both paths are absolute.
+func ParseBind(s string) (Bind, error) {
+	parts := strings.Split(s, ":")
+	b := Bind{Source: parts[0]}
+	switch {
+	case len(parts) == 1:
+		b.Target = parts[0]
+	case len(parts) == 2:
+		b.Target = parts[1]
+	case len(parts) == 3 && (parts[2] == "ro" || parts[2] == "rw"):
+		b.Target, b.ReadOnly = parts[1], parts[2] == "ro"
+	default:
+		return b, fault.New(fault.Usage, "--bind /src:/usr/src or --bind /src:/usr/src:ro", "bind %q is not SRC:DST or SRC:DST:ro", s)
+	}
+	if !path.IsAbs(b.Source) || !path.IsAbs(b.Target) || path.Clean(b.Target) == "/" {
+		return b, fault.New(fault.Usage, "--bind /src:/usr/src", "bind %q: both paths must be absolute, and the second not /", s)
+	}
+	b.Target = path.Clean(b.Target)
+	return b, nil
+}
+
+// Command is a program to run in a jail.
+type Command struct {
+	Argv []string
+	Env  []string // NAME=VALUE, over the jail's own environment
+	User string   // name or number in the jail's passwd; "" is root
+	Dir  string   // working directory in the jail; "" is /, or the user's home for Login
+	// Login starts the user's shell as a login shell when Argv is empty.
+	Login bool
+	Binds []Bind
+	// Interactive commands get the terminal, and decide themselves what a
+	// signal means to them.
+	Interactive bool
+
+	Stdin, Stdout, Stderr *os.File
+}
+
+// entrance is everything that the first process of a jail needs to know. It
+// travels as JSON from the process that a user started to the one that becomes
+// the jail's init.
+type entrance struct {
+	Name       string             `json:"name"`
+	Root       string             `json:"root"`
+	Host       bool               `json:"host,omitempty"` // stay in the host's root: building one
+	Activators []activators.Entry `json:"activators,omitempty"`
+	Private    bool               `json:"private"` // an instance of binfmt_misc of its own
+	Binds      []Bind             `json:"binds,omitempty"`
+	Argv       []string           `json:"argv"`
+	Env        []string           `json:"env"`
+	User       string             `json:"user,omitempty"`
+	Dir        string             `json:"dir,omitempty"`
+	Login      bool               `json:"login,omitempty"`
+}
+
+// defaultPath is where programs of a jail are, in the order of Debian's and
+// FreeBSD's login shells.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// mergeEnv lays over over base, sorted by name so that a plan prints the same
+// way each time.
+func mergeEnv(base, over []string) []string {
+	values := map[string]string{}
+	for _, list := range [][]string{base, over} {
+		for _, kv := range list {
+			if name, value, ok := strings.Cut(kv, "="); ok && name != "" {
+				values[name] = value
+			}
+		}
+	}
+	out := make([]string, 0, len(values))
+	for name, value := range values {
+		out = append(out, name+"="+value)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// lookupEnv finds name in a list of NAME=VALUE.
+func lookupEnv(env []string, name string) string {
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,139 @@
+package jail
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+func TestParseBind(t *testing.T) {
+	tests := []struct {
+		in   string
+		want Bind
+		bad  bool
+	}{
+		{in: "/a:/b", want: Bind{"/a", "/b", false}},
+		{in: "/a:/b:ro", want: Bind{"/a", "/b", true}},
+		{in: "/a:/b:rw", want: Bind{"/a", "/b", false}},
+		{in: "/a", want: Bind{"/a", "/a", false}},
+		{in: "/a:/b/../c/", want: Bind{"/a", "/c", false}},
+		{in: "a:/b", bad: true},
+		{in: "/a:b", bad: true},
+		{in: "/a:/", bad: true},
+		{in: "/a:/b/..", bad: true},
+		{in: "/a:/b:rx", bad: true},
+		{in: "/a:/b:ro:x", bad: true},
+		{in: "", bad: true},
+	}
+	for _, tt := range tests {
+		got, err := ParseBind(tt.in)
+		if tt.bad {
+			if fault.KindOf(err) != fault.Usage {
+				t.Errorf("ParseBind(%q) = %v, %v, want a usage error", tt.in, got, err)
+			}
+		} else if err != nil || got != tt.want {
+			t.Errorf("ParseBind(%q) = %v, %v, want %v", tt.in, got, err, tt.want)
+		}
+	}
+}
+
+func TestMergeEnv(t *testing.T) {
+	got := mergeEnv([]string{"PATH=/bin", "A=1", "=x", "junk"}, []string{"A=2", "B="})
+	if want := []string{"A=2", "B=", "PATH=/bin"}; !slices.Equal(got, want) {
+		t.Errorf("mergeEnv = %q, want %q", got, want)
+	}
+	if v := lookupEnv(got, "PATH"); v != "/bin" {
+		t.Errorf("lookupEnv = %q", v)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"usr/bin", "etc"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "usr/bin/sh"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{
+		"bin": "usr/bin", "abs": "/usr/bin", "out": "../../../../usr/bin", "usr/bin/dash": "/bin/sh",
+		"loop": "loop2", "loop2": "loop", "dangling": "/nowhere",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, name := range []string{"/bin/sh", "bin/sh", "abs/sh", "out/sh", "bin/dash", "/../../bin/sh", "usr/../bin/sh"} {
+		if got, err := resolve(root, name); err != nil || got != "usr/bin/sh" {
+			t.Errorf("resolve(%q) = %q, %v, want usr/bin/sh", name, got, err)
+		}
+	}
+	for _, name := range []string{"loop", "dangling", "bin/nothing"} {
+		if got, err := resolve(root, name); err == nil {
+			t.Errorf("resolve(%q) = %q, want an error", name, got)
+		}
+	}
+	if got := findInRoot(root, "sh"); got != "/usr/bin/sh" {
+		t.Errorf("findInRoot = %q", got)
+	}
+	if got := findInRoot(root, "cc"); got != "" {
+		t.Errorf("findInRoot of nothing = %q", got)
+	}
+}
+
+func TestTail(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"", "no output"},
+		{"one\ntwo\n\n", "two"},
+		{"I: begin\nE: apt failed\nI: cleaning up\n", "E: apt failed"},
+		{strings.Repeat("x\n", 10000) + "error: disk\n", "error: disk"},
+	}
+	for _, tt := range tests {
+		w := &tailWriter{}
+		if _, err := w.Write([]byte(tt.text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.lastError(); got != tt.want {
+			t.Errorf("lastError = %q, want %q", got, tt.want)
+		}
+		if len(w.String()) > tailSize {
+			t.Errorf("keeps %d bytes", len(w.String()))
+		}
+	}
+}
+
+func TestCheckProbe(t *testing.T) {
+	uname := []string{"/bin/uname", "-m"}
+	tests := []struct {
+		arch string
+		p    Probe
+		ok   bool
+	}{
+		{"mips64", Probe{uname, "mips64"}, true},
+		{"mips64", Probe{uname, "x86_64"}, false},
+		{"mips64", Probe{uname, ""}, false},
+		{"armv7", Probe{uname, "armv7l"}, true},
+		{"armv6", Probe{uname, "armv7l"}, true},
+		{"aarch64", Probe{uname, "armv7l"}, false},
+		{"i386", Probe{uname, "i686"}, true},
+		{"powerpc64le", Probe{uname, "ppc64le"}, true},
+		{"alpha", Probe{[]string{"/bin/sh", "-c", "echo " + probeWord}, probeWord}, true},
+		{"alpha", Probe{[]string{"/bin/sh", "-c", "echo " + probeWord}, "nonsense"}, false},
+	}
+	for _, tt := range tests {
+		if err := checkProbe(&Record{Arch: tt.arch}, tt.p); (err == nil) != tt.ok {
+			t.Errorf("%s: %v: %v", tt.arch, tt.p, err)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package jail
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// Exec runs a command in a jail and returns its status.
+func (s Store) Exec(ctx context.Context, name string, c *Command) (int, error) {
+	l, err := s.lock(name, unix.LOCK_SH)
+	if err != nil {
+		return 0, err
+	}
+	defer l.release()
+	r, err := s.Load(name)
+	if err != nil {
+		return 0, err
+	}
+	return s.exec(ctx, r, c)
+}
+
+func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
+	if st, err := os.Stat(r.Root); err != nil || !st.IsDir() {
+		return 0, fault.New(fault.NotFound, "xjail destroy "+r.Name+" and make it again", "the root %s of jail %s is gone", r.Root, r.Name)
+	}
+	if r.Global && len(r.Activators) > 0 {
+		if err := s.checkGlobal(r); err != nil {
+			return 0, err
+		}
+	}
+	return enter(ctx, &entrance{
+		Name: r.Name, Root: r.Root,
+		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
+		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
+		User: c.User, Dir: c.Dir, Login: c.Login,
+	}, c)
+}
+
+// probeTimeout is far more than the slowest emulated uname needs.
+const probeTimeout = 60 * time.Second
+
+// runProbe runs a program of the root's architecture in the jail and looks at
+// what it says: uname -m where there is one, else a shell's echo.
+func (s Store) runProbe(ctx context.Context, r *Record) (Probe, error) {
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return Probe{}, err
+	}
+	uname, sh := findInRoot(root, "uname"), findInRoot(root, "sh")
+	root.Close()
+	p := Probe{}
+	switch {
+	case uname != "":
+		p.Argv = []string{uname, "-m"}
+	case sh != "":
+		p.Argv = []string{sh, "-c", "echo " + probeWord}
+	default:
+		return p, fault.New(fault.Damaged, "a jail needs at least /bin/sh", "the root has neither uname nor sh to try")
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	status, out, errText, err := s.capture(ctx, r, p.Argv)
+	p.Output = out
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return p, fault.New(fault.Failed, "try another emulator with --emulator", "%s did not end within %s: the emulator hangs", p.Argv[0], probeTimeout)
+	case err != nil:
+		return p, err
+	case status != 0:
+		return p, fault.New(fault.Failed, "xjail emulator verify tells more; try another emulator with --emulator", "%s ended with status %d: %s", strings.Join(p.Argv, " "), status, errText)
+	}
+	return p, checkProbe(r, p)
+}
+
+const probeWord = "xjail-probe"
+
+// capture runs a command and returns what it prints, one line each.
+func (s Store) capture(ctx context.Context, r *Record, argv []string) (status int, out, errText string, err error) {
+	var stdout, stderr tailWriter
+	outFile, outDone, err := pipeTo(&stdout)
+	if err != nil {
+		return 0, "", "", err
+	}
+	errFile, errDone, err := pipeTo(&stderr)
+	if err != nil {
+		outFile.Close()
+		return 0, "", "", err
+	}
+	null, err := os.Open(os.DevNull)
+	if err == nil {
+		status, err = s.exec(ctx, r, &Command{Argv: argv, Stdin: null, Stdout: outFile, Stderr: errFile})
+		null.Close()
+	}
+	outFile.Close()
+	errFile.Close()
+	<-outDone
+	<-errDone
+	return status, strings.TrimSpace(stdout.String()), strings.TrimSpace(stderr.String()), err
+}
+
+// Entry is a line of the list of jails.
+type Entry struct {
+	Name    string  `json:"name"`
+	State   string  `json:"state"` // ready, in use, incomplete, damaged
+	Problem string  `json:"problem,omitempty"`
+	Record  *Record `json:"record,omitempty"`
+}
+
+// List describes every jail, whatever state it is in.
+func (s Store) List() ([]Entry, error) {
+	names, err := s.Names()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Entry, 0, len(names))
+	for _, name := range names {
+		list = append(list, s.describe(name))
+	}
+	return list, nil
+}
+
+func (s Store) describe(name string) Entry {
+	e := Entry{Name: name, State: "ready"}
+	r, err := s.Load(name)
+	switch fault.KindOf(err) {
+	case 0:
+		e.Record = r
+	case fault.NotFound:
+		e.State, e.Problem = "incomplete", "its creation or removal was interrupted"
+	default:
+		e.State, e.Problem = "damaged", err.Error()
+	}
+	if s.inUse(name) {
+		e.State = "in use"
+		if r == nil {
+			e.State = "being made"
+		}
+	}
+	return e
+}
+
+// inUse tries the lock for a moment.
+func (s Store) inUse(name string) bool {
+	l, err := tryLock(filepath.Join(s.jails(), name+".lock"), unix.LOCK_EX)
+	if l != nil {
+		l.release()
+	}
+	return errors.Is(err, unix.EWOULDBLOCK)
+}

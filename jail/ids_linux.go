@@ -1,0 +1,24 @@
+package jail
+
+import "github.com/xjail/xjail/internal/fault"
+
+// debianIDs is how many ids a Debian root needs: nobody is 65534.
+const debianIDs = 65535
+
+// enoughIDs refuses to begin what must fail for want of subordinate ids.
+func enoughIDs() error {
+	maps, err := planMaps()
+	if err != nil {
+		return err
+	}
+	sum := 0
+	for _, m := range maps.uids {
+		sum += m.count
+	}
+	if sum >= debianIDs {
+		return nil
+	}
+	return fault.New(fault.Permission,
+		"sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; or run as root; or --from miniroot",
+		"a Debian root has files of many users, and this user has %d id", sum)
+}

@@ -1,0 +1,222 @@
+package jail
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// IsInit tells whether this process was started by xjail itself to become the
+// first process of a jail.
+func IsInit() bool { return len(os.Args) > 1 && os.Args[0] == InitName }
+
+// RunInit does what argv[1] asks for and returns the exit status. Role files
+// is the caller's work: it runs main again as root of a user namespace.
+func RunInit(main func(args []string) int) int {
+	// Both are lost when an exec gains capabilities, as after roleWait.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	control := os.NewFile(controlFD, "control")
+	switch role, args := os.Args[1], os.Args[2:]; role {
+	case roleWait:
+		return waitForMaps(control, args)
+	case roleInit:
+		unix.CloseOnExec(controlFD)
+		return runJailInit(control)
+	case roleFiles:
+		unix.CloseOnExec(controlFD)
+		return main(args)
+	}
+	return int(fault.Usage)
+}
+
+// waitForMaps blocks until the parent has had the ids mapped. Only an exec
+// after that gives uid 0 of the namespace its capabilities.
+func waitForMaps(control *os.File, args []string) int {
+	var b [1]byte
+	if n, _ := control.Read(b[:]); n != 1 || len(args) == 0 {
+		return int(fault.Failed)
+	}
+	err := unix.Setresgid(0, 0, 0)
+	if err == nil {
+		err = unix.Setresuid(0, 0, 0)
+	}
+	if err == nil {
+		err = unix.Exec("/proc/self/exe", append([]string{InitName}, args...), os.Environ())
+	}
+	_ = send(control, errorMessage(fmt.Errorf("become root of the user namespace: %w", err)))
+	return int(fault.Failed)
+}
+
+// runJailInit makes the jail around itself, runs the command and stays its
+// init: it reaps what the command leaves behind, and when it ends the kernel
+// ends everything that is still in the jail.
+func runJailInit(control *os.File) int {
+	in := bufio.NewReader(control)
+	var e entrance
+	line, err := in.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &e)
+	}
+	if err != nil {
+		return int(fault.Failed)
+	}
+	orders := make(chan syscall.Signal, 16)
+	go obeyParent(in, orders)
+	status, err := e.run(control, orders)
+	if err != nil {
+		_ = send(control, errorMessage(err))
+		return int(fault.KindOf(err))
+	}
+	_ = send(control, message{Exited: &status})
+	return status
+}
+
+// obeyParent reads signals for the command, a byte each, and ends the jail when
+// the parent is gone: its end of the socket closes even when it was killed.
+func obeyParent(in *bufio.Reader, orders chan<- syscall.Signal) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil {
+			os.Exit(int(fault.Failed))
+		}
+		orders <- syscall.Signal(b)
+	}
+}
+
+func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (int, error) {
+	// Ctrl-C reaches init too, which shares the command's process group. It is
+	// the command's to act on, so here it is caught and dropped. Ignoring it
+	// instead would be inherited.
+	signal.Notify(make(chan os.Signal, 1))
+	if err := e.makeRoot(); err != nil {
+		return 0, err
+	}
+	if err := unix.Sethostname([]byte(e.Name)); err != nil {
+		return 0, fault.Wrap(fault.Failed, err, "sethostname", "")
+	}
+	pid, err := e.start()
+	if err != nil {
+		return 0, err
+	}
+	_ = send(control, message{Started: true})
+	return reap(pid, orders, control)
+}
+
+// start runs the command as a child, since pid 1 is special to the kernel: it
+// gets no signal that it does not handle.
+func (e *entrance) start() (int, error) {
+	acct, err := lookupAccount("/etc/passwd", "/etc/group", e.User)
+	if err != nil {
+		return 0, err
+	}
+	env := mergeEnv(acct.env(), e.Env)
+	argv, dir := e.Argv, e.Dir
+	if len(argv) == 0 {
+		argv = []string{acct.shell}
+	}
+	name, err := findProgram(argv[0], lookupEnv(env, "PATH"))
+	if err != nil {
+		return 0, err
+	}
+	if e.Login {
+		argv = append([]string{"-" + path.Base(argv[0])}, argv[1:]...)
+		if dir == "" {
+			dir = acct.home
+		}
+	}
+	if dir == "" {
+		dir = "/"
+	}
+	if err := unix.Chdir(dir); err != nil {
+		if !e.Login {
+			return 0, fault.New(fault.NotFound, "--dir names a directory of the jail", "working directory %s: %w", dir, err)
+		}
+		_ = unix.Chdir("/")
+	}
+	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{}}
+	if e.User != "" && acct.uid != 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: acct.uid, Gid: acct.gid, Groups: acct.groups}
+	}
+	pid, err := syscall.ForkExec(name, argv, attr)
+	if err != nil {
+		return 0, execError(name, err)
+	}
+	return pid, nil
+}
+
+// findProgram is the path of a program by the rules of execvp(3).
+func findProgram(name, searchPath string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(searchPath) {
+		p := path.Join(dir, name)
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", &fault.Error{Kind: statusNotFound, What: name + ": not found in the jail", Err: exec.ErrNotFound,
+		Hint: "PATH in the jail is " + searchPath}
+}
+
+// The statuses of a command that did not start, as shells give them.
+const (
+	statusNotExecutable fault.Kind = 126
+	statusNotFound      fault.Kind = 127
+)
+
+// execError explains execve's errors in terms of the jail.
+func execError(name string, err error) error {
+	kind, hint := statusNotExecutable, ""
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		kind = statusNotFound
+		if _, serr := os.Stat(name); serr == nil {
+			hint = "the file is there, so its interpreter or dynamic linker is missing in the jail"
+		}
+	case errors.Is(err, unix.ENOEXEC):
+		hint = "no activator matches this file: it is of another architecture than the jail, or no program"
+	case errors.Is(err, unix.ELOOP):
+		hint = "the emulator is itself caught by an activator"
+	}
+	return fault.New(kind, hint, "%s: %w", name, err)
+}
+
+// reap waits for every child of the jail until the command is done. A command
+// that stops is reported, so that the user's shell sees a stopped job.
+func reap(command int, orders <-chan syscall.Signal, control *os.File) (int, error) {
+	go func() {
+		for sig := range orders {
+			_ = unix.Kill(command, sig)
+		}
+	}()
+	for {
+		var ws unix.WaitStatus
+		pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("wait for the command: %w", err)
+		case pid != command:
+		case ws.Stopped():
+			_ = send(control, message{Stopped: int(ws.StopSignal())})
+		case ws.Signaled():
+			return 128 + int(ws.Signal()), nil
+		case ws.Exited():
+			return ws.ExitStatus(), nil
+		}
+	}
+}

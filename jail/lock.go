@@ -1,0 +1,93 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// lock is held while a jail is used (shared) or changed (exclusive). The
+// kernel lets go of it when the process ends, however it ends.
+type lock struct{ f *os.File }
+
+// lock takes the lock of a jail or fails at once.
+func (s Store) lock(name string, how int) (*lock, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if how == unix.LOCK_EX {
+		// Nobody but the owner may look into roots: a setuid file in one would
+		// be a setuid file of this machine.
+		if err := os.MkdirAll(s.jails(), 0o700); err != nil {
+			return nil, writeError(err)
+		}
+	}
+	file := filepath.Join(s.jails(), name+".lock")
+	for {
+		l, err := tryLock(file, how)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fault.New(fault.Locked, "wait for it, or end the programs that run in it", "jail %s is in use by another xjail", name)
+		}
+		if err != nil && errors.Is(err, fs.ErrNotExist) {
+			return nil, s.noJail(name)
+		}
+		if err != nil {
+			return nil, writeError(err)
+		}
+		if l != nil {
+			return l, nil
+		}
+	}
+}
+
+// tryLock returns nil when the file was removed between opening and locking:
+// then it is another file that counts.
+func tryLock(file string, how int) (*lock, error) {
+	flags := os.O_RDONLY
+	if how == unix.LOCK_EX {
+		flags = os.O_RDWR | os.O_CREATE
+	}
+	f, err := os.OpenFile(file, flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", file, err)
+	}
+	mine, err1 := f.Stat()
+	now, err2 := os.Stat(file)
+	if err1 == nil && err2 == nil && os.SameFile(mine, now) {
+		return &lock{f}, nil
+	}
+	f.Close()
+	return nil, nil
+}
+
+func (l *lock) release() { l.f.Close() }
+
+// remove takes the lock's file away while it is held.
+func (l *lock) remove() {
+	_ = os.Remove(l.f.Name())
+	l.f.Close()
+}
+
+// writeError gives a failed write its kind.
+func writeError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fault.Wrap(fault.NoSpace, err, "", "free space there, or choose another place with --state DIR or --path DIR")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fault.Wrap(fault.Permission, err, "", "run as root, or choose a place of your own with --state DIR")
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package source
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// DebianTool is the program that makes Debian roots.
+const DebianTool = "mmdebstrap"
+
+// FindDebianTool says where mmdebstrap is.
+func FindDebianTool() (string, error) {
+	tool, err := exec.LookPath(DebianTool)
+	if err != nil {
+		return "", fault.New(fault.NotFound, "sudo apt-get install mmdebstrap; or without Debian: --from miniroot", "debian: roots are made by mmdebstrap, which is not installed: %w", err)
+	}
+	return tool, nil
+}
+
+// DebianCommand is the mmdebstrap call that fills root with a minimal suite
+// that has apt. It must run as root of the jail's namespaces with the
+// activators registered: packages run their own foreign scripts.
+func DebianCommand(tool, debianArch, suite, mirror, root string) []string {
+	argv := []string{tool,
+		"--mode=root", "--variant=minbase", "--architectures=" + debianArch, "--format=directory",
+		// xjail has registered and tried the emulator itself; the check looks
+		// at the machine's binfmt_misc instead.
+		"--skip=check/qemu",
+		suite, root}
+	if mirror != "" {
+		argv = append(argv, mirror)
+	}
+	return argv
+}
+
+// DebianMirror is the address of Debian's archive in the machine's own apt
+// sources; "" when there is none, and mmdebstrap then uses its own default.
+// Security and other archives of other origins are not mirrors.
+func DebianMirror(aptDir string) string {
+	files, _ := filepath.Glob(filepath.Join(aptDir, "sources.list.d", "*"))
+	for _, name := range append([]string{filepath.Join(aptDir, "sources.list")}, files...) {
+		var uris []string
+		switch filepath.Ext(name) {
+		case ".list":
+			uris = oneLineURIs(name)
+		case ".sources":
+			uris = stanzaURIs(name)
+		}
+		for _, uri := range uris {
+			if isDebianArchive(uri) {
+				return uri
+			}
+		}
+	}
+	return ""
+}
+
+// isDebianArchive goes by the last part of the path, which is "debian" on
+// every mirror of Debian's list.
+func isDebianArchive(uri string) bool {
+	uri = strings.TrimRight(uri, "/")
+	return (strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")) && strings.HasSuffix(uri, "/debian")
+}
+
+// oneLineURIs reads sources.list(5)'s one-line style: deb [options] URI suite.
+func oneLineURIs(name string) []string {
+	var uris []string
+	for _, line := range readLines(name) {
+		field := strings.Fields(line)
+		if len(field) == 0 || field[0] != "deb" {
+			continue
+		}
+		for i := 1; i < len(field); i++ {
+			if strings.HasPrefix(field[i], "[") {
+				for i < len(field) && !strings.HasSuffix(field[i], "]") {
+					i++
+				}
+				continue
+			}
+			uris = append(uris, field[i])
+			break
+		}
+	}
+	return uris
+}
+
+// stanzaURIs reads sources.list(5)'s deb822 style.
+func stanzaURIs(name string) []string {
+	var uris, stanza []string
+	deb, enabled := false, true
+	flush := func() {
+		if deb && enabled {
+			uris = append(uris, stanza...)
+		}
+		stanza, deb, enabled = nil, false, true
+	}
+	for _, line := range readLines(name) {
+		if strings.TrimSpace(line) == "" {
+			flush()
+			continue
+		}
+		key, value, _ := strings.Cut(line, ":")
+		switch strings.ToLower(key) {
+		case "types":
+			deb = slices.Contains(strings.Fields(value), "deb")
+		case "uris":
+			stanza = strings.Fields(value)
+		case "enabled":
+			enabled = strings.TrimSpace(value) != "no"
+		}
+	}
+	flush()
+	return uris
+}
+
+func readLines(name string) []string {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var lines []string
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		if !strings.HasPrefix(strings.TrimSpace(sc.Text()), "#") {
+			lines = append(lines, sc.Text())
+		}
+	}
+	return lines
+}

@@ -1,0 +1,204 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
+)
+
+func TestParse(t *testing.T) {
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		in   string
+		want Spec
+		bad  bool
+	}{
+		{in: "miniroot", want: Spec{Kind: Miniroot}},
+		{in: "debian:bookworm", want: Spec{Debian, "bookworm"}},
+		{in: "archive:/a/b.txz", want: Spec{Archive, "/a/b.txz"}},
+		{in: "archive:b.txz", want: Spec{Archive, filepath.Join(wd, "b.txz")}},
+		{in: "archive:https://example.org/r.tar", want: Spec{Archive, "https://example.org/r.tar"}},
+		{in: "https://example.org/r.tar", want: Spec{Archive, "https://example.org/r.tar"}},
+		{in: "dir:/srv/root", want: Spec{Dir, "/srv/root"}},
+		{in: "", bad: true},
+		{in: "tarball:/x", bad: true},
+		{in: "archive:", bad: true},
+		{in: "http://", bad: true},
+		{in: "debian:", bad: true},
+		{in: "debian:--setup-hook=rm", bad: true},
+		{in: "debian:a b", bad: true},
+		{in: "miniroot:x", bad: true},
+	}
+	for _, tt := range tests {
+		got, err := Parse(tt.in)
+		if tt.bad {
+			if fault.KindOf(err) != fault.Usage {
+				t.Errorf("Parse(%q) = %v, %v, want a usage error", tt.in, got, err)
+			}
+			continue
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("Parse(%q) = %v, %v, want %v", tt.in, got, err, tt.want)
+		}
+		if again, err := Parse(got.String()); err != nil || again != got {
+			t.Errorf("Parse(%q), which %q prints, = %v, %v", got.String(), tt.in, again, err)
+		}
+	}
+}
+
+func TestDefault(t *testing.T) {
+	tests := []struct {
+		arch string
+		want string // "" is an error
+		why  string // part of the reason or of the hint
+	}{
+		{"aarch64", "debian:stable", "arm64"},
+		{"powerpc64le", "debian:stable", "ppc64el"},
+		{"mips64", "miniroot", "Debian"},
+		{"mips64el", "miniroot", "bookworm"},
+		{"powerpc64", "miniroot", "Debian Ports"},
+		{"powerpc", "", "archive:"},
+		{"sparc64", "", "archive:"},
+	}
+	for _, tt := range tests {
+		a, err := arch.Lookup(tt.arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, why, err := Default(a)
+		if tt.want == "" {
+			if fault.KindOf(err) != fault.NotFound || !strings.Contains(fault.HintOf(err), tt.why) {
+				t.Errorf("Default(%s) = %v, %v, hint %q", tt.arch, spec, err, fault.HintOf(err))
+			}
+			continue
+		}
+		if err != nil || spec.String() != tt.want || !strings.Contains(why, tt.why) {
+			t.Errorf("Default(%s) = %v, %q, %v, want %s because of %q", tt.arch, spec, why, err, tt.want, tt.why)
+		}
+	}
+}
+
+func TestDebianMirror(t *testing.T) {
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"no sources", nil, ""},
+		{"one line", map[string]string{"sources.list": "# deb http://old.example/debian x main\ndeb-src http://src.example/debian s main\ndeb [arch=amd64 signed-by=/k] http://a.example/debian bookworm main\n"}, "http://a.example/debian"},
+		{"security is no mirror", map[string]string{"sources.list": "deb http://sec.example/debian-security bookworm-security main\ndeb http://b.example/debian/ bookworm main\n"}, "http://b.example/debian/"},
+		{"stanza", map[string]string{"sources.list.d/debian.sources": "Types: deb\nURIs: http://c.example/debian\nSuites: trixie\n\nTypes: deb\nURIs: http://d.example/debian\n"}, "http://c.example/debian"},
+		{"stanza that is off", map[string]string{"sources.list.d/debian.sources": "Types: deb\nEnabled: no\nURIs: http://c.example/debian\n\nTypes: deb-src\nURIs: http://e.example/debian\n\nTypes: deb deb-src\nURIs: http://d.example/debian\n"}, "http://d.example/debian"},
+		{"third parties", map[string]string{"sources.list.d/x.list": "deb https://packages.example/apt stable main\n"}, ""},
+		{"other files", map[string]string{"sources.list.d/x.list.save": "deb http://a.example/debian x main\n"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "sources.list.d"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range tt.files {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := DebianMirror(dir); got != tt.want {
+				t.Errorf("DebianMirror = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDebianCommand(t *testing.T) {
+	got := DebianCommand("/usr/bin/mmdebstrap", "arm64", "bookworm", "http://a.example/debian", "/r")
+	if !slices.Contains(got, "--architectures=arm64") || got[len(got)-1] != "http://a.example/debian" || got[len(got)-2] != "/r" {
+		t.Errorf("DebianCommand = %q", got)
+	}
+	if got := DebianCommand("m", "arm64", "bookworm", "", "/r"); got[len(got)-1] != "/r" {
+		t.Errorf("without a mirror: %q", got)
+	}
+}
+
+func TestDownload(t *testing.T) {
+	const body = "a root, almost"
+	digest := sha256.Sum256([]byte(body))
+	right := hex.EncodeToString(digest[:])
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
+	mux.HandleFunc("/short", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(body))
+	})
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	tests := []struct {
+		name, path, sum string
+		kind            fault.Kind
+		text            string
+	}{
+		{"any digest", "/ok", "", 0, ""},
+		{"right digest", "/ok", right, 0, ""},
+		{"wrong digest", "/ok", strings.Repeat("0", 64), fault.Mismatch, right},
+		{"not there", "/nothing", "", fault.NotFound, "404"},
+		{"cut short", "/short", "", fault.Failed, "after 14 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "file")
+			seen := int64(0)
+			sum, err := Download(context.Background(), srv.URL+tt.path, name, tt.sum, func(done, _ int64) { seen = done })
+			if fault.KindOf(err) != tt.kind {
+				t.Fatalf("Download: %v, kind %d, want %d", err, fault.KindOf(err), tt.kind)
+			}
+			_, serr := os.Stat(name)
+			if err != nil {
+				if !strings.Contains(err.Error(), tt.text) {
+					t.Errorf("error %q does not say %q", err, tt.text)
+				}
+				if !errors.Is(serr, fs.ErrNotExist) {
+					t.Error("a failed download left its file")
+				}
+				return
+			}
+			if sum != right || seen != int64(len(body)) || serr != nil {
+				t.Errorf("sum %s, progress %d, file %v", sum, seen, serr)
+			}
+		})
+	}
+}
+
+func TestDownloadStops(t *testing.T) {
+	arrived := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("begin"))
+		w.(http.Flusher).Flush()
+		close(arrived)
+		<-r.Context().Done()
+	}))
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-arrived; cancel() }()
+	name := filepath.Join(t.TempDir(), "file")
+	if _, err := Download(ctx, srv.URL, name, "", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Download = %v, want context.Canceled", err)
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("an interrupted download left its file")
+	}
+}

@@ -1,0 +1,87 @@
+// Package source knows where the root of a jail can come from. One file a
+// kind; each says what it needs, and prepares what package jail then unpacks,
+// copies or runs.
+package source
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// Kind is a kind of source.
+type Kind string
+
+// The kinds that create knows.
+const (
+	Archive  Kind = "archive"  // a tar archive: a file or a URL
+	Dir      Kind = "dir"      // a directory, which is copied
+	Debian   Kind = "debian"   // a Debian suite, by mmdebstrap
+	Miniroot Kind = "miniroot" // one static Go program that is many commands
+)
+
+// Spec is a source as a user names it.
+type Spec struct {
+	Kind  Kind   `json:"kind"`
+	Value string `json:"value,omitempty"` // path, URL or suite
+}
+
+// String is the form that Parse reads.
+func (s Spec) String() string {
+	if s.Value == "" {
+		return string(s.Kind)
+	}
+	return string(s.Kind) + ":" + s.Value
+}
+
+// IsURL tells whether an archive has to be downloaded.
+func (s Spec) IsURL() bool {
+	return s.Kind == Archive && (strings.HasPrefix(s.Value, "http://") || strings.HasPrefix(s.Value, "https://"))
+}
+
+const hint = "sources: debian:SUITE, miniroot, archive:FILE, archive:URL, dir:DIRECTORY"
+
+// Parse reads KIND:VALUE. A bare URL is an archive. Paths become absolute.
+func Parse(text string) (Spec, error) {
+	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
+		text = string(Archive) + ":" + text
+	}
+	kind, value, _ := strings.Cut(text, ":")
+	s := Spec{Kind: Kind(kind), Value: value}
+	switch s.Kind {
+	case Miniroot:
+		if value != "" {
+			return s, fault.New(fault.Usage, hint, "source %q: miniroot takes no value", text)
+		}
+		return s, nil
+	case Debian:
+		if !validSuite(value) {
+			return s, fault.New(fault.Usage, "debian:bookworm, debian:stable, ...", "source %q: %q is not the name of a suite", text, value)
+		}
+		return s, nil
+	case Archive, Dir:
+		if value == "" {
+			return s, fault.New(fault.Usage, hint, "source %q names no %s", text, kind)
+		}
+		if s.IsURL() {
+			u, err := url.Parse(value)
+			if err != nil || u.Host == "" {
+				return s, fault.New(fault.Usage, hint, "source %q is not a URL", text)
+			}
+			return s, nil
+		}
+		abs, err := filepath.Abs(value)
+		s.Value = abs
+		return s, err
+	}
+	return s, fault.New(fault.Usage, hint, "unknown source %q", text)
+}
+
+func validSuite(name string) bool {
+	if name == "" || name[0] == '-' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
+}

@@ -1,0 +1,131 @@
+package jail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/binfmt"
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/qemu"
+)
+
+// Result is the outcome of one check.
+type Result string
+
+// The results, from good to bad.
+const (
+	OK      Result = "ok"
+	Info    Result = "info"
+	Warning Result = "warning"
+	Failed  Result = "failed"
+)
+
+// Check is one thing that was looked at.
+type Check struct {
+	Result  Result `json:"result"`
+	Name    string `json:"check"`
+	Message string `json:"message"`
+	Fix     string `json:"fix,omitempty"`
+}
+
+// Verify looks whether a jail is still what its record says, and runs a program
+// in it. The error is of what kept it from looking.
+func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
+	l, err := s.lock(name, unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	r, err := s.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return []Check{{Failed, "root", err.Error(), "xjail destroy " + name + " and make it again"}}, nil
+	}
+	defer root.Close()
+	checks := []Check{verifyArch(root, r)}
+	if r.Emulator != nil {
+		checks = append(checks, verifyEmulator(root, r), verifyOrigin(r))
+	}
+	for _, e := range r.Activators {
+		checks = append(checks, s.verifyActivator(r, e))
+	}
+	return append(checks, s.verifyProbe(ctx, r)), nil
+}
+
+func verifyArch(root *os.Root, r *Record) Check {
+	c := Check{OK, "architecture", "programs of the root are of " + r.Arch, ""}
+	a, err := arch.Lookup(r.Arch)
+	if err == nil {
+		err = checkArch(root, a)
+	}
+	if err != nil {
+		c.Result, c.Message, c.Fix = Failed, err.Error(), fault.HintOf(err)
+	}
+	return c
+}
+
+// verifyEmulator compares the file in the root with its digest.
+func verifyEmulator(root *os.Root, r *Record) Check {
+	c := Check{OK, "emulator", fmt.Sprintf("%s is QEMU %s as it was placed", r.Emulator.Path, r.Emulator.Version), ""}
+	placed := qemu.Placed{Path: strings.TrimPrefix(r.Emulator.Path, "/"), SHA256: r.Emulator.SHA256}
+	if err := qemu.Verify(root, placed); err != nil {
+		c.Result, c.Message, c.Fix = Failed, err.Error(), "xjail destroy "+r.Name+" and make it again"
+	}
+	return c
+}
+
+// verifyOrigin tells when the host has a newer emulator than the jail.
+func verifyOrigin(r *Record) Check {
+	c := Check{OK, "emulator on the host", r.Emulator.Origin + " is the same file", ""}
+	sum, err := qemu.Digest(r.Emulator.Origin)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Result, c.Message = Info, r.Emulator.Origin+" is gone; the jail keeps its own copy"
+	case err != nil:
+		c.Result, c.Message = Warning, err.Error()
+	case sum != r.Emulator.SHA256:
+		c.Result, c.Message = Warning, r.Emulator.Origin+" was replaced since; the jail keeps its own copy"
+		c.Fix = "xjail destroy " + r.Name + " and make it again, to take the new one"
+	}
+	return c
+}
+
+func (s Store) verifyActivator(r *Record, e activators.Entry) Check {
+	c := Check{OK, "activator " + e.Name, "private to the jail, registered at each entering", ""}
+	if r.Global {
+		c.Message = "registered with the machine"
+	}
+	_, err := binfmt.EncodeLine(e)
+	if err == nil {
+		err = e.Validate()
+	}
+	if err == nil {
+		err = activators.Native(e)
+	}
+	if err == nil && r.Global {
+		err = s.checkGlobal(r)
+	}
+	if err != nil {
+		c.Result, c.Message, c.Fix = Failed, err.Error(), fault.HintOf(err)
+	}
+	return c
+}
+
+func (s Store) verifyProbe(ctx context.Context, r *Record) Check {
+	p, err := s.runProbe(ctx, r)
+	if err != nil {
+		return Check{Failed, "run", err.Error(), fault.HintOf(err)}
+	}
+	return Check{OK, "run", fmt.Sprintf("%s says %s", strings.Join(p.Argv, " "), p.Output), ""}
+}
