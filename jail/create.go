@@ -305,7 +305,7 @@ func (c *creation) debian(ctx context.Context) error {
 		Name: c.plan.Name, Host: true, Private: len(c.plan.Activators) > 0,
 		Activators: c.hostActivators(),
 		Argv:       source.DebianCommand(tool, c.plan.arch.Debian, c.plan.Source.Value, c.plan.Source.Mirror, c.plan.partial()),
-		Env: mergeEnv(append(c.plan.Env, "TMPDIR="+c.temp(), "LC_ALL=C.UTF-8", "PATH="+defaultPath),
+		Env: mergeEnv(append(c.plan.Env, "TMPDIR="+c.temp(), "HOME="+c.temp(), "LC_ALL=C.UTF-8", "PATH="+defaultPath),
 			proxyEnv()),
 	}
 	tail := &tailWriter{}

@@ -69,6 +69,10 @@ type entrance struct {
 	User       string             `json:"user,omitempty"`
 	Dir        string             `json:"dir,omitempty"`
 	Login      bool               `json:"login,omitempty"`
+	// MachineRoot: uid 0 of the jail is uid 0 of the machine.
+	MachineRoot bool `json:"machine_root,omitempty"`
+	// Terminal: the jail shares a terminal with the caller.
+	Terminal bool `json:"terminal,omitempty"`
 }
 
 // defaultPath is where programs of a jail are, in the order of Debian's and

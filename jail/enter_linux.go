@@ -58,6 +58,8 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		defer signal.Reset(unix.SIGTTOU)
 		defer setForeground(tty, unix.Getpgrp())
 	}
+	e.MachineRoot = os.Geteuid() == 0 && !InUserNamespace()
+	e.Terminal = haveTerminal()
 	if err := send(p.control, e); err != nil {
 		p.kill()
 		return 0, err
@@ -140,6 +142,16 @@ func foregroundTerminal() *os.File {
 		return nil
 	}
 	return tty
+}
+
+// haveTerminal tells whether this process has a controlling terminal, in
+// whatever process group.
+func haveTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err == nil
 }
 
 func inForeground(tty *os.File) bool {

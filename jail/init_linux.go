@@ -33,10 +33,10 @@ func RunInit(main func(args []string) int) int {
 	case roleWait:
 		return waitForMaps(control, args)
 	case roleInit:
-		unix.CloseOnExec(controlFD)
+		closeInherited(controlFD)
 		return runJailInit(control)
 	case roleFiles:
-		unix.CloseOnExec(controlFD)
+		closeInherited(controlFD)
 		return main(args)
 	}
 	return int(fault.Usage)
@@ -149,6 +149,9 @@ func (e *entrance) start() (int, error) {
 	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{}}
 	if e.User != "" && acct.uid != 0 {
 		attr.Sys.Credential = &syscall.Credential{Uid: acct.uid, Gid: acct.gid, Groups: acct.groups}
+	}
+	if err := e.protectTerminal(); err != nil {
+		return 0, err
 	}
 	pid, err := syscall.ForkExec(name, argv, attr)
 	if err != nil {

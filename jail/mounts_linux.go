@@ -42,6 +42,9 @@ func (e *entrance) makeRoot() error {
 	if err := pivotTo(root); err != nil {
 		return err
 	}
+	if err := e.protectProc(); err != nil {
+		return err
+	}
 	return e.activate()
 }
 
