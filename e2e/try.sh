@@ -1,8 +1,13 @@
 #!/bin/sh
-# The main job: a mips64 jail on this machine, with nothing but bin/xjail. All
-# that it makes is in .try, and goes with `xjail destroy`.
+# The main job: builds bin/xjail and makes a mips64 jail with it on this
+# machine, without root. All that it makes is in .try, and the jail goes with
+# `xjail destroy`.
 set -eu
 cd "$(dirname "$0")/.."
+GO=${GO:-go}
+command -v "$GO" >/dev/null || GO=/usr/local/go/bin/go
+CGO_ENABLED=0 "$GO" build -trimpath -o bin/xjail ./cmd/xjail
+
 XJAIL_STATE=${XJAIL_STATE:-$PWD/.try}
 PATH=$PWD/bin:$PATH
 export XJAIL_STATE PATH
@@ -19,8 +24,9 @@ fi
 run xjail create mips64
 run xjail exec mips64 -- uname -m
 
-say "xjail exec mips64 -- sh -c 'ls /bin | grep -c . ; sort -t: -k3 -n /etc/passwd | head -n 2 | cut -d: -f1,3'"
-xjail exec mips64 -- sh -c 'ls /bin | grep -c . ; sort -t: -k3 -n /etc/passwd | head -n 2 | cut -d: -f1,3'
+pipeline='ls /bin | grep -c . ; sort -t: -k3 -n /etc/passwd | head -n 2 | cut -d: -f1,3'
+say "xjail exec mips64 -- sh -c '$pipeline'"
+xjail exec mips64 -- sh -c "$pipeline"
 
 say "xjail exec mips64 -- sh -c 'exit 42'; echo \$?"
 status=0
