@@ -70,7 +70,10 @@ func extractTar(r io.Reader, dir string, wanted map[string]string) (map[string]s
 	for len(found) < all {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return found, nil
+			// The padding after the end of a tar is read too, or its writer
+			// would fail on a closed pipe.
+			_, err = io.Copy(io.Discard, r)
+			return found, fileError(err)
 		}
 		if err != nil {
 			return found, fault.Wrap(fault.Failed, err, "unpack the package", "")

@@ -535,6 +535,12 @@ func TestExtractTar(t *testing.T) {
 	if found, err := extractTar(bytes.NewReader(links), t.TempDir(), wanted); err != nil || len(found) != 0 {
 		t.Errorf("links: %v, %v", found, err)
 	}
+	// tar fills its last record with zeros, 10 KiB or more; a writer whose
+	// reader leaves before them dies of SIGPIPE.
+	padded := bytes.NewReader(append(links, make([]byte, 64<<10)...))
+	if found, err := extractTar(padded, t.TempDir(), wanted); err != nil || len(found) != 0 || padded.Len() != 0 {
+		t.Errorf("padding: %v, %v, %d bytes not read", found, err, padded.Len())
+	}
 	_, err = extractTar(strings.NewReader(string(stream[:515])), t.TempDir(), wanted)
 	wantKind(t, err, fault.Failed, "unpack /usr/bin/b: unexpected EOF")
 	huge := &tar.Header{Name: "usr/bin/a", Typeflag: tar.TypeReg, Size: maxEmulator + 1}
