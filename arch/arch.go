@@ -128,6 +128,17 @@ func (a *Arch) InDebian(suite string) bool {
 	return at >= slices.Index(a.debian.names, a.DebianFirst) && at <= last
 }
 
+// KnowsDebianSuite tells whether the catalog can say which architectures a
+// Debian suite has: it knows the releases by their names, and the names that
+// move from release to release.
+func KnowsDebianSuite(suite string) bool {
+	switch suite {
+	case "stable", "testing", "unstable", "sid":
+		return true
+	}
+	return slices.Contains(theCatalog().debian.names, suite)
+}
+
 // DebianStable is Debian's stable suite at the time of the catalog.
 func DebianStable() string { return theCatalog().debian.stable }
 

@@ -196,6 +196,11 @@ func TestInDebian(t *testing.T) {
 	if !slices.Contains(theCatalog().debian.names, DebianStable()) {
 		t.Error(DebianStable())
 	}
+	for suite, want := range map[string]bool{"bookworm": true, "stable": true, "sid": true, "noble": false, "": false} {
+		if got := KnowsDebianSuite(suite); got != want {
+			t.Errorf("knows %q: %v", suite, got)
+		}
+	}
 }
 
 func TestAccepts(t *testing.T) {

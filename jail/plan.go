@@ -169,17 +169,7 @@ func (p *Plan) checkSource() error {
 	src := &p.Source
 	switch {
 	case src.Kind == source.Debian:
-		if p.arch.Debian == "" {
-			return fault.New(fault.NotFound, "xjail arch show "+p.Arch, "Debian has no architecture for %s", p.Arch)
-		}
-		src.Mirror = p.cfg.Mirror
-		if src.Mirror == "" {
-			src.Mirror = source.DebianMirror("/etc/apt")
-		}
-		if _, err := source.FindDebianTool(); err != nil {
-			return err
-		}
-		return enoughIDs()
+		return p.checkDebian()
 	case src.Kind == source.Archive && !src.IsURL():
 		st, err := os.Stat(src.Value)
 		if err != nil {
@@ -201,6 +191,27 @@ func (p *Plan) checkSource() error {
 		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s, so there is no mini root for it", p.Arch)
 	}
 	return nil
+}
+
+// checkDebian is the part of checkSource for Debian. A mirror that the
+// configuration names may have what Debian's own suites have not, such as
+// Debian Ports.
+func (p *Plan) checkDebian() error {
+	src := &p.Source
+	src.Mirror = p.cfg.Mirror
+	if src.Mirror == "" {
+		if err := source.CheckDebian(p.arch, src.Value); err != nil {
+			return err
+		}
+		src.Mirror = source.DebianMirror("/etc/apt")
+	}
+	if p.arch.Debian == "" {
+		return fault.New(fault.NotFound, "xjail arch show "+p.Arch, "Debian has no name for %s", p.Arch)
+	}
+	if _, err := source.FindDebianTool(); err != nil {
+		return err
+	}
+	return enoughIDs()
 }
 
 // native tells whether the host runs programs of a by itself.

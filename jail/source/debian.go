@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -21,6 +22,37 @@ func FindDebianTool() (string, error) {
 		return "", fault.New(fault.NotFound, "sudo apt-get install mmdebstrap; or without Debian: --from miniroot", "debian: roots are made by mmdebstrap, which is not installed: %w", err)
 	}
 	return tool, nil
+}
+
+// CheckDebian refuses suites of which it is known that they do not have the
+// architecture. A suite that the catalog does not know may have it.
+func CheckDebian(a *arch.Arch, suite string) error {
+	if a.Debian == "" {
+		return fault.New(fault.NotFound, otherSources(a), "Debian has no architecture for %s", a.Name)
+	}
+	if a.InDebian(suite) || !arch.KnowsDebianSuite(suite) {
+		return nil
+	}
+	switch {
+	case a.DebianPorts:
+		return fault.New(fault.NotFound, "give its mirror as mirror: in the configuration, or "+otherSources(a),
+			"Debian %s has no %s, which is in Debian Ports", suite, a.Debian)
+	case a.DebianLast != "":
+		return fault.New(fault.NotFound, "xjail create ... --from debian:"+a.DebianLast,
+			"Debian %s has no %s: releases from %s to %s have it", suite, a.Debian, a.DebianFirst, a.DebianLast)
+	case a.DebianFirst != "":
+		return fault.New(fault.NotFound, "xjail create ... --from debian:stable",
+			"Debian %s has no %s: releases since %s have it", suite, a.Debian, a.DebianFirst)
+	}
+	return fault.New(fault.NotFound, otherSources(a), "no release of Debian has %s", a.Debian)
+}
+
+// otherSources names what else an architecture's root can come from.
+func otherSources(a *arch.Arch) string {
+	if a.GoArch != "" {
+		return "--from miniroot, archive:FILE or dir:DIRECTORY"
+	}
+	return "--from archive:FILE or dir:DIRECTORY"
 }
 
 // DebianCommand is the mmdebstrap call that fills root with a minimal suite

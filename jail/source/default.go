@@ -28,7 +28,7 @@ func Default(a *arch.Arch) (spec Spec, why string, err error) {
 	if mirrored(a) {
 		hint = "--from debian:" + a.DebianLast + " takes Debian's last release for it, or " + hint
 	}
-	return spec, "", fault.New(fault.NotFound, hint, "no source of its own accord for %s: Debian's stable release does not have it and Go has no port to it", a.Name)
+	return spec, "", fault.New(fault.NotFound, hint, "no default source for %s: Debian's stable release does not have it and Go has no port to it", a.Name)
 }
 
 // mirrored tells whether the last suite of an architecture is still on

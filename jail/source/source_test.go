@@ -93,6 +93,40 @@ func TestDefault(t *testing.T) {
 	}
 }
 
+func TestCheckDebian(t *testing.T) {
+	tests := []struct {
+		arch, suite string
+		text, hint  string // "" allows it
+	}{
+		{"arm64", "bookworm", "", ""},
+		{"riscv64", "stable", "", ""},
+		{"mips64el", "bookworm", "", ""},
+		{"arm64", "noble", "", ""},
+		{"mips64el", "trixie", "from stretch to bookworm", "debian:bookworm"},
+		{"mips64el", "stable", "from stretch to bookworm", "debian:bookworm"},
+		{"riscv64", "bookworm", "since trixie", "debian:stable"},
+		{"sparc64", "sid", "Debian Ports", "mirror:"},
+		{"mips64", "bookworm", "Debian has no architecture for mips64", "miniroot"},
+		{"mipsn32", "bookworm", "no release", "archive:FILE"},
+	}
+	for _, tt := range tests {
+		a, err := arch.Lookup(tt.arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = CheckDebian(a, tt.suite)
+		if tt.text == "" {
+			if err != nil {
+				t.Errorf("%s in %s: %v", tt.arch, tt.suite, err)
+			}
+			continue
+		}
+		if fault.KindOf(err) != fault.NotFound || !strings.Contains(err.Error(), tt.text) || !strings.Contains(fault.HintOf(err), tt.hint) {
+			t.Errorf("%s in %s: %v, hint %q", tt.arch, tt.suite, err, fault.HintOf(err))
+		}
+	}
+}
+
 func TestDebianMirror(t *testing.T) {
 	tests := []struct {
 		name  string
