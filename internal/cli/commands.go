@@ -2,19 +2,19 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// commands are xjail's commands, in the order of the help text.
-func commands(g *globals) []*cobra.Command {
-	return []*cobra.Command{
-		newCreate(g),
-		newExec(g),
-		newShell(g),
-		newList(g),
-		newInfo(g),
-		newVerify(g),
-		newDestroy(g),
-		newArch(g),
-		newActivator(g),
-		newEmulator(g),
-		newVersion(g),
+// addCommands adds xjail's commands, in the groups of the help text.
+func addCommands(root *cobra.Command, g *globals) {
+	addGroup(root, "jails", "Jails:",
+		newCreate(g), newExec(g), newShell(g), newList(g), newInfo(g), newVerify(g), newDestroy(g))
+	addGroup(root, "parts", "What jails are made of:",
+		newArch(g), newEmulator(g), newActivator(g))
+	root.AddCommand(newVersion(g))
+}
+
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = id
+		root.AddCommand(cmd)
 	}
 }

@@ -54,7 +54,7 @@ func newRoot(g *globals) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fault.Wrap(fault.Usage, err, cmd.CommandPath(), cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(commands(g)...)
+	addCommands(root, g)
 	addCompletion(root)
 	return root
 }
