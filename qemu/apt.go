@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/xjail/xjail/internal/aptsources"
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -162,7 +163,7 @@ func withoutPasswords(config string) string { return password().ReplaceAllString
 // update downloads the indexes of the distribution's own sources. Errors of
 // single sources do not count here: what is missing shows at the download.
 func (a *privateApt) update(ctx context.Context) error {
-	own := ownSources(readSources(a.paths.sourceList, a.paths.sourceParts), readOSRelease().codenames)
+	own := ownSources(aptsources.Read(a.paths.sourceList, a.paths.sourceParts), readOSRelease().codenames)
 	if len(own) == 0 {
 		return fault.New(fault.Failed, "add the distribution's sources to them", "apt has no sources: nothing usable in %s and %s", a.paths.sourceList, a.paths.sourceParts)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/aptsources"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
@@ -430,11 +431,11 @@ deb
 	parts := filepath.Join(dir, "parts")
 	write("parts/debian.sources", "Types: deb deb-src\n# a comment\nURIs: http://example.org/debian\nsuites: bookworm-backports\n sid\nComponents: main\nSigned-By:\n -----BEGIN\n .\n -----END\n\n\nTypes: deb\nURIs: http://example.org/vendor\nSuites: nodistro\n")
 	write("parts/other.list.disabled", "deb http://example.org/disabled bookworm main\n")
-	all := readSources(list, parts)
-	texts := func(sources []aptSource) []string {
+	all := aptsources.Read(list, parts)
+	texts := func(sources []aptsources.Source) []string {
 		var list []string
 		for _, s := range sources {
-			list = append(list, strings.Join(s.suites, "+"))
+			list = append(list, strings.Join(s.Suites, "+"))
 		}
 		return list
 	}
@@ -459,23 +460,12 @@ deb
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := texts(readSources(outList, outParts)); !slices.Equal(got, texts(all)) {
+	if got := texts(aptsources.Read(outList, outParts)); !slices.Equal(got, texts(all)) {
 		t.Errorf("written and read again: %q", got)
 	}
 	if _, _, err := writeSources(list, all); err == nil {
 		t.Error("wrote below a file")
 	}
-}
-
-func FuzzSources(f *testing.F) {
-	f.Add("deb [a=b] http://example.org bookworm main\n", "Types: deb\nSuites: x\n y\n\n#\n")
-	f.Fuzz(func(t *testing.T, list, stanzas string) {
-		for _, s := range append(parseOneLine(list), parseDeb822(stanzas)...) {
-			if len(s.suites) == 0 || strings.TrimSpace(s.text) == "" {
-				t.Errorf("empty entry %+v", s)
-			}
-		}
-	})
 }
 
 func TestParseURIs(t *testing.T) {

@@ -1,14 +1,13 @@
 package source
 
 import (
-	"bufio"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/aptsources"
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -76,19 +75,9 @@ func DebianCommand(tool, debianArch, suite, mirror, root string) []string {
 // sources; "" when there is none, and mmdebstrap then uses its own default.
 // Security and other archives of other origins are not mirrors.
 func DebianMirror(aptDir string) string {
-	files, _ := filepath.Glob(filepath.Join(aptDir, "sources.list.d", "*"))
-	for _, name := range append([]string{filepath.Join(aptDir, "sources.list")}, files...) {
-		var uris []string
-		switch filepath.Ext(name) {
-		case ".list":
-			uris = oneLineURIs(name)
-		case ".sources":
-			uris = stanzaURIs(name)
-		}
-		for _, uri := range uris {
-			if isDebianArchive(uri) {
-				return uri
-			}
+	for _, src := range aptsources.Read(filepath.Join(aptDir, "sources.list"), filepath.Join(aptDir, "sources.list.d")) {
+		if i := slices.IndexFunc(src.URIs, isDebianArchive); i >= 0 && src.Enabled {
+			return src.URIs[i]
 		}
 	}
 	return ""
@@ -99,70 +88,4 @@ func DebianMirror(aptDir string) string {
 func isDebianArchive(uri string) bool {
 	uri = strings.TrimRight(uri, "/")
 	return (strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")) && strings.HasSuffix(uri, "/debian")
-}
-
-// oneLineURIs reads sources.list(5)'s one-line style: deb [options] URI suite.
-func oneLineURIs(name string) []string {
-	var uris []string
-	for _, line := range readLines(name) {
-		field := strings.Fields(line)
-		if len(field) == 0 || field[0] != "deb" {
-			continue
-		}
-		for i := 1; i < len(field); i++ {
-			if strings.HasPrefix(field[i], "[") {
-				for i < len(field) && !strings.HasSuffix(field[i], "]") {
-					i++
-				}
-				continue
-			}
-			uris = append(uris, field[i])
-			break
-		}
-	}
-	return uris
-}
-
-// stanzaURIs reads sources.list(5)'s deb822 style.
-func stanzaURIs(name string) []string {
-	var uris, stanza []string
-	deb, enabled := false, true
-	flush := func() {
-		if deb && enabled {
-			uris = append(uris, stanza...)
-		}
-		stanza, deb, enabled = nil, false, true
-	}
-	for _, line := range readLines(name) {
-		if strings.TrimSpace(line) == "" {
-			flush()
-			continue
-		}
-		key, value, _ := strings.Cut(line, ":")
-		switch strings.ToLower(key) {
-		case "types":
-			deb = slices.Contains(strings.Fields(value), "deb")
-		case "uris":
-			stanza = strings.Fields(value)
-		case "enabled":
-			enabled = strings.TrimSpace(value) != "no"
-		}
-	}
-	flush()
-	return uris
-}
-
-func readLines(name string) []string {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	var lines []string
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if !strings.HasPrefix(strings.TrimSpace(sc.Text()), "#") {
-			lines = append(lines, sc.Text())
-		}
-	}
-	return lines
 }

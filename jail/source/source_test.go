@@ -136,8 +136,8 @@ func TestDebianMirror(t *testing.T) {
 		{"no sources", nil, ""},
 		{"one line", map[string]string{"sources.list": "# deb http://old.example/debian x main\ndeb-src http://src.example/debian s main\ndeb [arch=amd64 signed-by=/k] http://a.example/debian bookworm main\n"}, "http://a.example/debian"},
 		{"security is no mirror", map[string]string{"sources.list": "deb http://sec.example/debian-security bookworm-security main\ndeb http://b.example/debian/ bookworm main\n"}, "http://b.example/debian/"},
-		{"stanza", map[string]string{"sources.list.d/debian.sources": "Types: deb\nURIs: http://c.example/debian\nSuites: trixie\n\nTypes: deb\nURIs: http://d.example/debian\n"}, "http://c.example/debian"},
-		{"stanza that is off", map[string]string{"sources.list.d/debian.sources": "Types: deb\nEnabled: no\nURIs: http://c.example/debian\n\nTypes: deb-src\nURIs: http://e.example/debian\n\nTypes: deb deb-src\nURIs: http://d.example/debian\n"}, "http://d.example/debian"},
+		{"stanza", map[string]string{"sources.list.d/debian.sources": "Types: deb\nURIs: http://c.example/debian\nSuites: trixie\n\nTypes: deb\nURIs: http://d.example/debian\nSuites: sid\n"}, "http://c.example/debian"},
+		{"stanza that is off", map[string]string{"sources.list.d/debian.sources": "Types: deb\nEnabled: no\nURIs: http://c.example/debian\nSuites: trixie\n\nTypes: deb-src\nURIs: http://e.example/debian\nSuites: trixie\n\nTypes: deb deb-src\nURIs: http://d.example/debian\nSuites: trixie\n"}, "http://d.example/debian"},
 		{"third parties", map[string]string{"sources.list.d/x.list": "deb https://packages.example/apt stable main\n"}, ""},
 		{"other files", map[string]string{"sources.list.d/x.list.save": "deb http://a.example/debian x main\n"}, ""},
 	}
