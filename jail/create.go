@@ -381,6 +381,11 @@ func (c *creation) probe(ctx context.Context) error {
 }
 
 func (c *creation) finish(context.Context) error {
+	// After a power cut there must be no record of a root that never got to
+	// the disk.
+	if err := flush(c.plan.Root); err != nil {
+		return writeError(err)
+	}
 	if err := c.store.save(c.record); err != nil {
 		return err
 	}
