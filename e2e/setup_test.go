@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +157,9 @@ type world struct {
 // and nothing must be left of them.
 func newWorld(t *testing.T, as account) *world {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("jails can be made on Linux only so far")
+	}
 	dir := sharedDir(t)
 	if as.uid != 0 {
 		if err := os.Chown(dir, as.uid, as.gid); err != nil {

@@ -6,6 +6,10 @@ set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 command -v "$GO" >/dev/null || GO=/usr/local/go/bin/go
+if [ "$(uname -s)" != Linux ]; then
+	echo "try: jails can be made on Linux only so far, see docs/limits.md" >&2
+	exit 1
+fi
 CGO_ENABLED=0 "$GO" build -trimpath -o bin/xjail ./cmd/xjail
 
 XJAIL_STATE=${XJAIL_STATE:-$PWD/.try}
