@@ -36,7 +36,7 @@ func runTests(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	program = filepath.Join(dir, "xjail")
 	if err := build(program); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -289,4 +289,17 @@ func (w *world) fails(status int, text string, args ...string) result {
 func (w *world) sh(jail, script string) string {
 	w.t.Helper()
 	return strings.TrimSuffix(w.ok("exec", jail, "--", "sh", "-c", script), "\n")
+}
+
+// waitFor polls until something is so. The time that it waits at most is only
+// a guard against hanging.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 600 {
+		if so() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func tinybox(t *testing.T, arch string) []byte {
 		}
 	}
 	file := filepath.Join(t.TempDir(), "tinybox")
-	args := append(compile[1:], "-static", "-O1", "-s", "-o", file, "testdata/tinybox.c")
+	args := append(slices.Clone(compile[1:]), "-static", "-O1", "-s", "-o", file, "testdata/tinybox.c")
 	if out, err := exec.Command(compile[0], args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %q: %v: %s", compile[0], args, err, out)
 	}
