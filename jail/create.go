@@ -53,7 +53,11 @@ type step struct {
 
 // createSteps are the steps of a plan.
 func createSteps(p *Plan) []step {
-	steps := sourceSteps(p)
+	var steps []step
+	if p.emu != nil && !p.Global {
+		steps = append(steps, step{"kernel", "try the activator in namespaces of its own", journalEntry{}, (*creation).tryKernel})
+	}
+	steps = append(steps, sourceSteps(p)...)
 	steps = append(steps, step{"check", "look that the root is of " + p.Arch, journalEntry{}, (*creation).check})
 	if p.emu != nil {
 		steps = append(steps, step{"emulator", "put " + p.emu.Path + " at " + p.Emulator.InRoot, journalEntry{}, (*creation).place})
@@ -182,6 +186,31 @@ func (c *creation) openPartial() error {
 	return err
 }
 
+// tryKernel finds out whether the kernel can do what the jail needs, before
+// anything is fetched: the activator is registered in an instance of its own,
+// and the emulator run beside it.
+func (c *creation) tryKernel(ctx context.Context) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	e := &entrance{
+		Name: c.plan.Name, Host: true, Private: true, Activators: c.hostActivators(),
+		Argv: []string{c.plan.emu.Path, "--version"}, Env: mergeEnv(c.plan.Env, nil),
+	}
+	status, err := enter(ctx, e, &Command{Stdin: null, Stdout: null, Stderr: null})
+	switch {
+	case ctx.Err() != nil:
+		return fault.Wrap(fault.Interrupted, ctx.Err(), "", "")
+	case err != nil:
+		return err
+	case status != 0:
+		return fault.New(fault.BadEmulator, "try another emulator with --emulator", "%s --version ended with status %d", c.plan.emu.Path, status)
+	}
+	return nil
+}
+
 func (c *creation) download(ctx context.Context) error {
 	c.archive = filepath.Join(c.store.dir(c.plan.Name), "download")
 	sum, err := source.Download(ctx, c.plan.Source.Value, c.archive, c.plan.Source.SHA256, func(done, total int64) {
@@ -198,7 +227,7 @@ func (c *creation) extract(ctx context.Context) error {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return fault.Wrap(fault.NotFound, err, "source", "")
+		return sourceError(name, err)
 	}
 	defer f.Close()
 	if err := c.openPartial(); err != nil {
@@ -250,7 +279,7 @@ func (c *creation) keep(report *extract.Report) error {
 func (c *creation) copyDir(ctx context.Context) error {
 	src, err := os.OpenRoot(c.plan.Source.Value)
 	if err != nil {
-		return fault.Wrap(fault.NotFound, err, "source", "")
+		return sourceError(c.plan.Source.Value, err)
 	}
 	defer src.Close()
 	if err := c.openPartial(); err != nil {

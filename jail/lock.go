@@ -79,15 +79,17 @@ func (l *lock) remove() {
 	l.f.Close()
 }
 
-// writeError gives a failed write its kind.
+// writeError gives a failed write its kind, unless it has one.
 func writeError(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case fault.KindOf(err) != fault.Failed:
+		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.NoSpace, err, "", "free space there, or choose another place with --state DIR or --path DIR")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fault.Wrap(fault.Permission, err, "", "run as root, or choose a place of your own with --state DIR")
+		return fault.Wrap(fault.Permission, err, "", "run as root, or choose a place of your own with --state DIR or --path DIR")
 	}
 	return err
 }

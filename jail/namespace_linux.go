@@ -284,13 +284,10 @@ type message struct {
 	Error   string     `json:"error,omitempty"`
 	Hint    string     `json:"hint,omitempty"`
 	Kind    fault.Kind `json:"kind,omitempty"`
-	Errno   unix.Errno `json:"errno,omitempty"`
 }
 
 func errorMessage(err error) message {
-	m := message{Error: err.Error(), Hint: fault.HintOf(err), Kind: fault.KindOf(err)}
-	errors.As(err, &m.Errno)
-	return m
+	return message{Error: err.Error(), Hint: fault.HintOf(err), Kind: fault.KindOf(err)}
 }
 
 func (m message) err() error {

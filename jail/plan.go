@@ -173,7 +173,7 @@ func (p *Plan) checkSource() error {
 	case src.Kind == source.Archive && !src.IsURL():
 		st, err := os.Stat(src.Value)
 		if err != nil {
-			return fault.Wrap(fault.NotFound, err, "source", "")
+			return sourceError(src.Value, err)
 		}
 		if !st.Mode().IsRegular() {
 			return fault.New(fault.Damaged, "use dir: for a directory", "source %s is not a file", src.Value)
@@ -182,7 +182,7 @@ func (p *Plan) checkSource() error {
 	case src.Kind == source.Dir:
 		st, err := os.Stat(src.Value)
 		if err != nil {
-			return fault.Wrap(fault.NotFound, err, "source", "")
+			return sourceError(src.Value, err)
 		}
 		if !st.IsDir() {
 			return fault.New(fault.Damaged, "use archive: for a file", "source %s is not a directory", src.Value)
@@ -191,6 +191,14 @@ func (p *Plan) checkSource() error {
 		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s, so there is no mini root for it", p.Arch)
 	}
 	return nil
+}
+
+// sourceError says that a local source cannot be looked at.
+func sourceError(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.Wrap(fault.Permission, err, "source", "let this user read "+name+", or run as one who can")
+	}
+	return fault.Wrap(fault.NotFound, err, "source", "check the path; it is taken from the directory in which xjail runs")
 }
 
 // checkDebian is the part of checkSource for Debian. A mirror that the

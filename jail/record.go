@@ -133,7 +133,7 @@ func (s Store) Names() ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Permission, err, "list jails", "")
+		return nil, fault.Wrap(fault.Permission, err, "list jails", "jails of root need root; --state DIR names another place")
 	}
 	var names []string
 	for _, e := range entries {

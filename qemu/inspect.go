@@ -32,7 +32,15 @@ func Inspect(ctx context.Context, path string) (*Emulator, error) {
 
 // examine is Inspect without the digest, which costs more than all the rest. f
 // is the file that was examined.
-func examine(ctx context.Context, path string) (e *Emulator, f *os.File, err error) {
+func examine(ctx context.Context, path string) (*Emulator, *os.File, error) {
+	e, f, err := examineFile(ctx, path)
+	if err != nil && fault.HintOf(err) == "" {
+		err = fault.Wrap(fault.KindOf(err), err, "", "xjail emulator find ARCH lists those that would do")
+	}
+	return e, f, err
+}
+
+func examineFile(ctx context.Context, path string) (e *Emulator, f *os.File, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
 		return nil, nil, fault.Wrap(fault.Failed, err, path, "")

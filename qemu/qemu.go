@@ -144,7 +144,7 @@ func fileError(err error) error {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fault.Wrap(fault.Permission, err, "", "")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.NoSpace, err, "", "free some space")
+		return fault.Wrap(fault.NoSpace, err, "", "free space there, or choose another place with --state DIR")
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENXIO):
 		return fault.Wrap(fault.BadEmulator, err, "", "")
 	case escapes(err):

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
 )
@@ -62,6 +63,10 @@ next create or destroy of that name removes what is left.`,
 }
 
 func runCreate(ctx context.Context, g *globals, o *createOptions) error {
+	if o.request.Global && os.Geteuid() != 0 {
+		return fault.New(fault.Permission, "run it as root, or without --global: then the activator is the jail's alone",
+			"--global changes the machine's activators")
+	}
 	if done, err := g.asRoot(); done {
 		return err
 	}

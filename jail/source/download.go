@@ -77,7 +77,7 @@ func download(ctx context.Context, url, name string, progress func(done, total i
 		err = cause
 	}
 	if err != nil {
-		return "", fmt.Errorf("download %s after %d bytes: %w", url, n, err)
+		return "", fault.New(fault.Failed, "try again; nothing of it was kept", "%s after %d bytes: %w", url, n, err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
