@@ -31,6 +31,9 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 	if st, err := os.Stat(r.Root); err != nil || !st.IsDir() {
 		return 0, fault.New(fault.NotFound, "xjail destroy "+r.Name+" and make it again", "the root %s of jail %s is gone", r.Root, r.Name)
 	}
+	if err := checkPlaced(r); err != nil {
+		return 0, err
+	}
 	if r.Global && len(r.Activators) > 0 {
 		if err := s.checkGlobal(r); err != nil {
 			return 0, err
@@ -42,6 +45,29 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
 	}, c)
+}
+
+// checkPlaced looks at the size of the emulator in the root. A damaged or
+// replaced one ends every program of the jail without a word; its digest is for
+// verify, since it costs more than most commands.
+func checkPlaced(r *Record) error {
+	if r.Emulator == nil || r.Global {
+		return nil
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	st, err := root.Lstat(strings.TrimPrefix(r.Emulator.Path, "/"))
+	if err == nil && st.Mode().IsRegular() && st.Size() == r.Emulator.Size {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it is not the file that was put there")
+	}
+	return fault.New(fault.BadEmulator, "xjail verify "+r.Name+" tells more; xjail destroy "+r.Name+" and make it again",
+		"emulator %s of jail %s: %w", r.Emulator.Path, r.Name, err)
 }
 
 // probeTimeout is far more than the slowest emulated uname needs.

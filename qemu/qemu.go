@@ -148,7 +148,7 @@ func fileError(err error) error {
 	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENXIO):
 		return fault.Wrap(fault.BadEmulator, err, "", "")
 	case escapes(err):
-		return fault.Wrap(fault.Unsafe, err, "", "")
+		return fault.Wrap(fault.Unsafe, err, "", "a symlink of the root leads out of it: replace it by a directory")
 	}
 	return fault.Wrap(fault.Failed, err, "", "")
 }

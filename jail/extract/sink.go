@@ -62,7 +62,7 @@ func (s *sink) implied(path string) (*attrs, error) {
 // count is the limit on entries.
 func (s *sink) count(path string) error {
 	if s.report.Entries >= s.opts.MaxEntries {
-		return fault.New(fault.Unsafe, "raise the limit if you trust the source",
+		return fault.New(fault.Unsafe, "raise max_entries in the configuration if you trust the source",
 			"%s is refused: more than %d entries", quote(path), s.opts.MaxEntries)
 	}
 	s.report.Entries++
@@ -83,7 +83,7 @@ func (s *sink) claim(e *entry) error {
 }
 
 func tooBig(path string, limit int64) error {
-	return fault.New(fault.Unsafe, "raise the limit if you trust the source",
+	return fault.New(fault.Unsafe, "raise max_bytes in the configuration if you trust the source",
 		"%s is refused: with it more than %d bytes are unpacked", quote(path), limit)
 }
 

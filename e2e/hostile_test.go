@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"archive/tar"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Archives that want to write outside: refused by name, exit 15, nothing left,
+// and the files that they aimed at are as they were.
+func TestHostileArchives(t *testing.T) {
+	victim := filepath.Join(sharedDir(t), "victim")
+	writeFile(t, victim, "mine\n", 0o644)
+	dir := filepath.Dir(victim)
+	up := strings.Repeat("../", 12) + strings.TrimPrefix(victim, "/")
+	for _, tt := range []struct {
+		name string
+		text string // part of the message
+		add  func(*tarball)
+	}{
+		{"climbs", "../", func(tb *tarball) { tb.file(up, "evil") }},
+		{"climbs from within", "bin/../../", func(tb *tarball) { tb.file("bin/../../../"+up, "evil") }},
+		{"absolute", victim, func(tb *tarball) { tb.file(victim, "evil") }},
+		{"through a symlink", "etc/out", func(tb *tarball) { tb.symlink("etc/out", dir); tb.file("etc/out/victim", "evil") }},
+		{"hard link out", "etc/link", func(tb *tarball) {
+			tb.add(tar.Header{Typeflag: tar.TypeLink, Name: "etc/link", Linkname: up}, "")
+		}},
+		{"hard link to an absolute name", "etc/link", func(tb *tarball) {
+			tb.add(tar.Header{Typeflag: tar.TypeLink, Name: "etc/link", Linkname: victim}, "")
+			tb.file("etc/link", "evil")
+		}},
+		{"hard link through a symlink", "etc/link", func(tb *tarball) {
+			tb.symlink("etc/out", dir)
+			tb.add(tar.Header{Typeflag: tar.TypeLink, Name: "etc/link", Linkname: "etc/out/victim"}, "")
+		}},
+		{"bomb", "max_bytes", func(tb *tarball) { tb.file("tmp/zeros", strings.Repeat("\x00", 30<<20)) }},
+		{"crowd", "max_entries", func(tb *tarball) {
+			for i := range 600 {
+				tb.file("tmp/"+strings.Repeat("x", i%7)+"-"+strings.Repeat("y", i/7), "")
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tb := tinyRoot(t, "powerpc")
+			tt.add(tb)
+			archive := tb.save()
+			w := newWorld(t, caller)
+			config := filepath.Join(filepath.Dir(w.state), "xjail.yaml")
+			writeFile(t, config, "max_bytes: 20000000\nmax_entries: 500\n", 0o644)
+			w.fails(15, tt.text, "create", "tiny", "--arch", "powerpc", "--from", "archive:"+archive, "--config", config)
+			w.nothingLeft()
+			if got := readFile(victim); got != "mine\n" || len(names(dir)) != 1 {
+				t.Errorf("the file outside is now %q, among %q", got, names(dir))
+			}
+		})
+	}
+}
+
+// A root may have symlinks wherever xjail mounts or writes something. Nothing
+// is mounted or written where they lead to.
+func TestPlantedSymlinks(t *testing.T) {
+	outside := sharedDir(t)
+	writeFile(t, filepath.Join(outside, "victim"), "mine\n", 0o644)
+	for _, tt := range []struct {
+		name   string
+		status int // of create: 0 when the symlink does no harm
+		plant  func(*tarball)
+	}{
+		{"proc", 15, func(tb *tarball) { tb.symlink("proc", outside) }},
+		{"dev", 15, func(tb *tarball) { tb.symlink("dev", outside) }},
+		{"dev within the root", 15, func(tb *tarball) { tb.symlink("dev", "etc") }},
+		{"usr for the emulator", 15, func(tb *tarball) { tb.symlink("usr", outside) }},
+		{"usr/bin for the emulator", 15, func(tb *tarball) { tb.dir("usr"); tb.symlink("usr/bin", outside) }},
+		{"emulator", 15, func(tb *tarball) { tb.symlink("usr/bin/qemu-ppc-static", filepath.Join(outside, "victim")) }},
+		{"resolv.conf", 0, func(tb *tarball) { tb.symlink("etc/resolv.conf", filepath.Join(outside, "victim")) }},
+		{"fifo as resolv.conf", 0, func(tb *tarball) { tb.add(tar.Header{Typeflag: tar.TypeFifo, Name: "etc/resolv.conf"}, "") }},
+		{"passwd", 0, func(tb *tarball) { tb.symlink("etc/passwd", "/proc/1/environ") }},
+		{"a directory over a symlink", 0, func(tb *tarball) {
+			tb.symlink("etc", outside)
+			tb.add(tar.Header{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o700}, "")
+			tb.file("etc/victim", "evil")
+		}},
+		{"tmp", 0, func(tb *tarball) { tb.symlink("tmp", outside) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tb := newTarball(t)
+			tt.plant(tb)
+			tb.file("bin/tinybox", string(tinybox(t, "powerpc")))
+			for _, name := range tinyPrograms {
+				tb.symlink("bin/"+name, "tinybox")
+			}
+			archive := tb.save()
+			w := newWorld(t, caller)
+			args := []string{"create", "tiny", "--arch", "powerpc", "--from", "archive:" + archive}
+			if tt.status != 0 {
+				w.fails(tt.status, "", args...)
+			} else {
+				w.ok(args...)
+				if got := w.sh("tiny", "uname -m"); got != "ppc" {
+					t.Errorf("uname -m says %q", got)
+				}
+				if r := w.run("exec", "--user", "nobody", "tiny", "--", "true"); r.status == 0 {
+					t.Errorf("a user that is not in the jail: %v", r)
+				}
+				w.ok("verify", "tiny")
+				w.ok("destroy", "tiny")
+			}
+			if got := readFile(filepath.Join(outside, "victim")); got != "mine\n" || len(names(outside)) != 1 {
+				t.Errorf("outside is now %q, with %q", names(outside), got)
+			}
+		})
+	}
+}
+
+// What a jail's root plants later is met when the jail is entered, verified and
+// destroyed.
+func TestTamperedRoot(t *testing.T) {
+	outside := sharedDir(t)
+	writeFile(t, filepath.Join(outside, "victim"), "mine\n", 0o644)
+	w := tinyJail(t, caller, "powerpc")
+	root := filepath.Join(w.state, "jails/tiny/root")
+	if err := os.Remove(filepath.Join(root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(15, "symlink", "exec", "tiny", "--", "true")
+	if err := os.Remove(filepath.Join(root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(root, "etc/more")); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(15, "symlink", "exec", "--bind", "/etc:/etc/more/bound", "tiny", "--", "true")
+	w.ok("exec", "tiny", "--", "true")
+	emulator := filepath.Join(root, "usr/bin/qemu-ppc-static")
+	if err := os.Truncate(emulator, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.run("verify", "tiny"); r.status != 1 || !strings.Contains(r.stdout, "qemu-ppc-static") {
+		t.Errorf("verify of a truncated emulator: %v", r)
+	}
+	w.fails(19, "xjail verify tiny", "exec", "tiny", "--", "true")
+	w.ok("destroy", "tiny")
+	if got := readFile(filepath.Join(outside, "victim")); got != "mine\n" || len(names(outside)) != 1 {
+		t.Errorf("outside is now %q, with %q", names(outside), got)
+	}
+}
