@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,7 +221,7 @@ func (w *world) prepared(script string, args ...string) *exec.Cmd {
 		unshare = append(unshare, "--user", "--map-root-user")
 	}
 	prepared := exec.Command("unshare", append(append(unshare, "sh", "-ec", script+"\nexec \"$@\"", "sh"), cmd.Args...)...)
-	prepared.Dir, prepared.Env = "/", append(cmd.Env, "state="+w.state)
+	prepared.Dir, prepared.Env = "/", slices.Concat(cmd.Env, []string{"state=" + w.state})
 	return prepared
 }
 

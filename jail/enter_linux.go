@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,9 +24,9 @@ const jailNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS 
 // status, or 128 and the number of the signal that ended it, as shells do.
 //
 // The jail gets a process group of its own. When this process has the
-// terminal's foreground and the command is interactive, that group gets it: Ctrl-C, Ctrl-Z and the window's
-// size then reach the command directly and once, and a shell in the jail can
-// do its job control. Signals that are sent to this process alone are passed
+// terminal's foreground and the command is interactive, that group gets it:
+// Ctrl-C, Ctrl-Z and the window's size then reach the command directly and
+// once, and a shell in the jail can do its job control. Signals that are sent to this process alone are passed
 // on to the command. When ctx ends, a command that is not interactive is killed
 // with everything that it started.
 func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
@@ -97,7 +99,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals <-chan os.Signal, tty
 			case m.Exited != nil:
 				status = *m.Exited
 			case m.Stopped != 0:
-				p.stopWithCommand(tty)
+				p.stopWithCommand(tty, unix.Signal(m.Stopped))
 			}
 		case s := <-signals:
 			_, _ = p.control.Write([]byte{byte(s.(syscall.Signal))})
@@ -119,15 +121,40 @@ func (p *nsProcess) supervise(ctx context.Context, signals <-chan os.Signal, tty
 // stopWithCommand stops this process as the command was stopped, so that the
 // user's shell takes the terminal and shows a stopped job; when it is continued
 // the command gets the terminal back, if this process has it, and goes on.
-func (p *nsProcess) stopWithCommand(tty *os.File) {
+//
+// Where no shell could continue it, as under ssh -t, the kernel does not let it
+// stop. Then Ctrl-Z does nothing, as for any program there, and a command that
+// wants a terminal that it will never get is told that the terminal is gone.
+func (p *nsProcess) stopWithCommand(tty *os.File, reason unix.Signal) {
 	if tty != nil {
 		setForeground(tty, unix.Getpgrp())
 	}
-	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	stopped := stopSelf()
 	if tty != nil && inForeground(tty) {
 		setForeground(tty, p.Process.Pid)
+	} else if !stopped && reason != unix.SIGTSTP {
+		_ = unix.Kill(-p.Process.Pid, unix.SIGHUP)
 	}
 	_ = unix.Kill(-p.Process.Pid, unix.SIGCONT)
+}
+
+// stopSelf stops this process until it is continued, and tells whether the
+// kernel did so: the members of an orphaned process group are not stopped.
+func stopSelf() bool {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
+	// Sent to the process, another thread could take the signal, while this
+	// one goes on for a moment and continues the command.
+	runtime.LockOSThread()
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGTSTP)
+	runtime.UnlockOSThread()
+	select {
+	case <-continued:
+		return true
+	case <-time.After(200 * time.Millisecond):
+		return false
+	}
 }
 
 // foregroundTerminal is the controlling terminal when this process is in its

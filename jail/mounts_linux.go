@@ -204,7 +204,7 @@ func (e *entrance) mountBinds(root int) error {
 func mountBind(root int, b Bind) error {
 	st, err := os.Stat(b.Source)
 	if err != nil {
-		return fault.Wrap(fault.NotFound, err, "bind "+b.Source, "")
+		return fault.Wrap(fault.NotFound, err, "bind "+b.Source, "the first path of --bind is one of this machine, and must exist")
 	}
 	var target int
 	if st.IsDir() {
