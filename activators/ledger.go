@@ -83,15 +83,8 @@ func ReadLedger(path, instance string) (*Ledger, error) {
 // until Close. It makes the directory of path. fault.Locked: another one has it
 // for more than a few seconds.
 func OpenLedger(path, instance string) (*Ledger, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, ledgerError(err)
-	}
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := lockFile(path+".lock", time.Now().Add(lockWait))
 	if err != nil {
-		return nil, ledgerError(err)
-	}
-	if err := flock(lock, lockWait); err != nil {
-		lock.Close()
 		return nil, err
 	}
 	l, err := ReadLedger(path, instance)
@@ -103,26 +96,54 @@ func OpenLedger(path, instance string) (*Ledger, error) {
 	return l, nil
 }
 
-func flock(f *os.File, wait time.Duration) error {
-	for end := time.Now().Add(wait); ; time.Sleep(10 * time.Millisecond) {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return err
+// lockFile waits for the lock on a file until end. Who holds it may remove the
+// file and its directory, so it counts only when it still has the name
+// afterwards.
+func lockFile(name string, end time.Time) (*os.File, error) {
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			return nil, ledgerError(err)
+		}
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if errors.Is(err, fs.ErrNotExist) && time.Now().Before(end) {
+			continue
+		}
+		if err != nil {
+			return nil, ledgerError(err)
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		mine, err1 := f.Stat()
+		now, err2 := os.Stat(name)
+		if err == nil && err1 == nil && err2 == nil && os.SameFile(mine, now) {
+			return f, nil
+		}
+		f.Close()
+		if err != nil && !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, ledgerError(err)
 		}
 		if time.Now().After(end) {
-			return fault.New(fault.Locked, "try again when it is done", "another xjail changes activators (%s)", f.Name())
+			return nil, fault.New(fault.Locked, "try again when it is done", "another xjail changes activators (%s)", name)
 		}
 	}
 }
 
-// Close lets other xjails change the ledger. The lock file stays: removing it
-// would let two of them hold different files of that name.
+// Close lets other xjails change the ledger. When there is nothing left to
+// remember, its files and an empty directory go.
 func (l *Ledger) Close() {
-	if l != nil && l.lock != nil {
-		l.lock.Close()
-		l.lock = nil
+	if l == nil || l.lock == nil {
+		return
 	}
+	if _, err := os.Lstat(l.path); errors.Is(err, fs.ErrNotExist) {
+		_ = os.Remove(l.lock.Name())
+		_ = os.Remove(filepath.Dir(l.path))
+	}
+	l.lock.Close()
+	l.lock = nil
 }
+
+// Forget drops the entries that are not in the table any more, because somebody
+// else removed them or the machine was started anew.
+func (l *Ledger) Forget(t Table) error { return l.settle(t, false) }
 
 // find is the place of e, or -1.
 func (l *Ledger) find(e Entry) int {

@@ -43,10 +43,11 @@ func (s Store) unregisterGlobal(archName, except string) error {
 	t := machineTable()
 	name := activatorName(archName)
 	e, err := t.Lookup(name)
-	switch {
-	case errors.Is(err, activators.ErrNotFound), errors.Is(err, activators.ErrUnsupported):
-		return nil
-	case err != nil:
+	if errors.Is(err, activators.ErrUnsupported) {
+		return nil // there is no table, so there is nothing in it
+	}
+	gone := errors.Is(err, activators.ErrNotFound)
+	if err != nil && !gone {
 		return err
 	}
 	l, err := s.openLedger(t)
@@ -54,6 +55,9 @@ func (s Store) unregisterGlobal(archName, except string) error {
 		return err
 	}
 	defer l.Close()
+	if gone {
+		return l.Forget(t)
+	}
 	if !l.Owns(e) {
 		return nil
 	}

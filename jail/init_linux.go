@@ -154,6 +154,10 @@ func (e *entrance) start() (int, error) {
 		return 0, err
 	}
 	pid, err := syscall.ForkExec(name, argv, attr)
+	if attr.Sys.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)) {
+		return 0, fault.New(fault.Permission, "users need subordinate ids for jails with users: man subuid; or run xjail as root",
+			"become user %s, uid %d: this jail has no such id: %w", e.User, acct.uid, err)
+	}
 	if err != nil {
 		return 0, execError(name, err)
 	}
