@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/xjail/xjail/"
+
+// arrows are what each package may import of xjail, in the order of
+// docs/design.md: every arrow leads down. What a package needs beyond this is
+// a change of the design.
+var arrows = map[string]string{
+	"cmd/xjail":            "internal/cli",
+	"internal/cli":         "activators activators/binfmt arch internal/fault internal/ui jail qemu",
+	"jail":                 "activators activators/binfmt arch internal/fault jail/extract jail/miniroot jail/source qemu",
+	"jail/source":          "arch internal/aptsources internal/fault",
+	"jail/extract":         "internal/fault",
+	"jail/miniroot":        "internal/fault",
+	"qemu":                 "arch internal/aptsources internal/fault",
+	"activators":           "internal/fault",
+	"activators/binfmt":    "activators internal/fault",
+	"activators/memory":    "activators activators/binfmt internal/fault",
+	"activators/tabletest": "activators",
+	"arch":                 "internal/fault",
+	"bench/extract":        "jail/extract",
+}
+
+// cobras are the only packages that know the command line's library.
+var cobras = []string{"internal/cli"}
+
+func TestImportArrows(t *testing.T) {
+	for _, goos := range []string{"linux", "freebsd"} {
+		cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...")
+		cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			words := strings.Fields(line)
+			checkImports(t, goos, strings.TrimPrefix(words[0], module), words[1:])
+		}
+	}
+}
+
+func checkImports(t *testing.T, goos, pkg string, imports []string) {
+	allowed := strings.Fields(arrows[pkg])
+	for _, path := range imports {
+		if strings.HasPrefix(path, "github.com/spf13/") && !slices.Contains(cobras, pkg) {
+			t.Errorf("%s: %s imports %s: only %q may", goos, pkg, path, cobras)
+		}
+		if path == "C" {
+			t.Errorf("%s: %s needs cgo", goos, pkg)
+		}
+		if name, ok := strings.CutPrefix(path, module); ok && !slices.Contains(allowed, name) {
+			t.Errorf("%s: %s imports %s: an arrow that docs/design.md does not have", goos, pkg, name)
+		}
+	}
+}
