@@ -1,8 +1,6 @@
 package jail
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,47 +46,6 @@ func TestMergeEnv(t *testing.T) {
 	}
 	if v := lookupEnv(got, "PATH"); v != "/bin" {
 		t.Errorf("lookupEnv = %q", v)
-	}
-}
-
-func TestResolve(t *testing.T) {
-	dir := t.TempDir()
-	for _, d := range []string{"usr/bin", "etc"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "usr/bin/sh"), nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{
-		"bin": "usr/bin", "abs": "/usr/bin", "out": "../../../../usr/bin", "usr/bin/dash": "/bin/sh",
-		"loop": "loop2", "loop2": "loop", "dangling": "/nowhere",
-	} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	for _, name := range []string{"/bin/sh", "bin/sh", "abs/sh", "out/sh", "bin/dash", "/../../bin/sh", "usr/../bin/sh"} {
-		if got, err := resolve(root, name); err != nil || got != "usr/bin/sh" {
-			t.Errorf("resolve(%q) = %q, %v, want usr/bin/sh", name, got, err)
-		}
-	}
-	for _, name := range []string{"loop", "dangling", "bin/nothing"} {
-		if got, err := resolve(root, name); err == nil {
-			t.Errorf("resolve(%q) = %q, want an error", name, got)
-		}
-	}
-	if got := findInRoot(root, "sh"); got != "/usr/bin/sh" {
-		t.Errorf("findInRoot = %q", got)
-	}
-	if got := findInRoot(root, "cc"); got != "" {
-		t.Errorf("findInRoot of nothing = %q", got)
 	}
 }
 

@@ -1,7 +1,7 @@
 package jail
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,14 +26,19 @@ type journalEntry struct {
 	Global  []string `json:"global,omitempty"`  // activators in the machine's table
 }
 
-// openJournal goes on with the journal of a jail, or begins it.
+// openJournal goes on with the journal of a jail, or begins it. What a power
+// cut left of a line goes, or the next one would be lost behind it.
 func (s Store) openJournal(name string) (*journal, error) {
-	entries, err := s.readJournal(name)
+	entries, whole, err := s.scanJournal(name)
 	if err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(s.journal(name), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
+		return nil, writeError(err)
+	}
+	if err := f.Truncate(whole); err != nil {
+		f.Close()
 		return nil, writeError(err)
 	}
 	return &journal{file: f, entries: entries}, nil
@@ -42,23 +47,27 @@ func (s Store) openJournal(name string) (*journal, error) {
 // readJournal reads what there is. A last line that was cut short by a power
 // cut announces a step that had not begun.
 func (s Store) readJournal(name string) ([]journalEntry, error) {
-	f, err := os.Open(s.journal(name))
+	entries, _, err := s.scanJournal(name)
+	return entries, err
+}
+
+// scanJournal also tells how many bytes the whole lines have.
+func (s Store) scanJournal(name string) (entries []journalEntry, whole int64, err error) {
+	text, err := os.ReadFile(s.journal(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	defer f.Close()
-	var entries []journalEntry
-	for sc := bufio.NewScanner(f); sc.Scan(); {
+	for line := range bytes.Lines(text) {
 		var e journalEntry
-		if json.Unmarshal(sc.Bytes(), &e) != nil {
+		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &e) != nil {
 			break
 		}
-		entries = append(entries, e)
+		entries, whole = append(entries, e), whole+int64(len(line))
 	}
-	return entries, nil
+	return entries, whole, nil
 }
 
 // announce writes a step down before it is done.

@@ -176,6 +176,17 @@ func TestJournal(t *testing.T) {
 	if got := outside(entries); !slices.Equal(got, []string{"/x", "/x.partial"}) {
 		t.Errorf("outside = %v", got)
 	}
+	// What is announced next is not lost behind it.
+	if j, err = s.openJournal("a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.announce(journalEntry{Step: "destroy"}); err != nil {
+		t.Fatal(err)
+	}
+	j.close()
+	if entries, err := s.readJournal("a"); err != nil || len(entries) != 4 || entries[3].Step != "destroy" {
+		t.Errorf("after half a line: %+v, %v", entries, err)
+	}
 	if got := global(entries); !slices.Equal(got, []string{"mips64"}) {
 		t.Errorf("global = %v", got)
 	}
