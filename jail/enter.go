@@ -10,6 +10,11 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
+// InitName is argv[0] of the processes that xjail starts from itself in new
+// namespaces. A program that uses this package must call RunInit when it sees
+// that name, before anything else.
+const InitName = "xjail-init"
+
 // Bind is a directory or file of the host that is seen inside a jail.
 type Bind struct {
 	Source   string `json:"source"`

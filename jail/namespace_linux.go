@@ -17,11 +17,6 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// InitName is argv[0] of the processes that xjail starts from itself in new
-// namespaces. A program that uses this package must call RunInit when it sees
-// that name, before anything else.
-const InitName = "xjail-init"
-
 // The roles of such a process, in argv[1].
 const (
 	roleInit  = "init"  // the first process of a jail
