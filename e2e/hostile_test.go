@@ -149,3 +149,55 @@ func TestTamperedRoot(t *testing.T) {
 		t.Errorf("outside is now %q, with %q", names(outside), got)
 	}
 }
+
+// Whoever owns a state could name any directory in it for root to remove.
+func TestDestroyOfAnotherUsersJail(t *testing.T) {
+	victim := sharedDir(t)
+	writeFile(t, filepath.Join(victim, "precious"), "mine\n", 0o644)
+	user := tinyJail(t, ordinaryUser(t, false), "powerpc")
+	record := filepath.Join(user.state, "jails/tiny/jail.json")
+	text := readFile(record)
+	planted := strings.Replace(text, `"root": "`+filepath.Join(user.state, "jails/tiny/root")+`"`, `"outside_state": true, "root": "`+victim+`"`, 1)
+	if planted == text {
+		t.Fatal(text)
+	}
+	writeFile(t, record, planted, 0o600)
+	root := *user
+	root.as = caller
+	root.fails(14, "another user", "destroy", "tiny")
+	root.fails(14, "another user", "exec", "tiny", "--", "true")
+	if got := readFile(filepath.Join(victim, "precious")); got != "mine\n" {
+		t.Errorf("the directory has %q", names(victim))
+	}
+	writeFile(t, record, text, 0o600)
+}
+
+// What is mounted below a root is not the jail's, and stays.
+func TestDestroyStopsAtMounts(t *testing.T) {
+	w := tinyJail(t, caller, "powerpc")
+	cmd := w.prepared(`mount -t tmpfs tmpfs "$state/jails/tiny/root/tmp"; echo mine > "$state/jails/tiny/root/tmp/precious"
+"$@" && echo destroyed; cat "$state/jails/tiny/root/tmp/precious"; exit 0`, "destroy", "tiny")
+	r := w.runCommand(cmd, nil)
+	if r.stdout != "mine\n" || !strings.Contains(r.stderr, "mount") || !strings.Contains(r.stderr, "hint: ") {
+		t.Errorf("destroy with a mount in the root: %v", r)
+	}
+	w.ok("destroy", "tiny")
+	w.nothingLeft()
+}
+
+// A FIFO where a file is expected does not make xjail wait for ever.
+func TestFIFOs(t *testing.T) {
+	for _, name := range []string{"etc/passwd", "etc/group", "etc/resolv.conf"} {
+		tb := newTarball(t)
+		tb.add(tar.Header{Typeflag: tar.TypeFifo, Name: name}, "")
+		tb.file("bin/sh", string(tinybox(t, "powerpc")))
+		tb.symlink("bin/uname", "sh")
+		archive := tb.save()
+		w := newWorld(t, caller)
+		w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+archive)
+		if got := w.ok("exec", "--user", "0", "tiny", "--", "uname", "-m"); got != "ppc\n" {
+			t.Errorf("%s: %q", name, got)
+		}
+		w.fails(10, "--user", "exec", "--user", "nobody", "tiny", "--", "uname", "-m")
+	}
+}

@@ -19,8 +19,9 @@ import (
 	"github.com/xjail/xjail/jail"
 )
 
-// program is the xjail under test, where every user can reach it.
-var program string
+// scratch holds everything that the tests make, and program is the xjail under
+// test in it: where every user can reach them.
+var scratch, program string
 
 func TestMain(m *testing.M) {
 	if jail.IsInit() {
@@ -39,13 +40,13 @@ func TestMain(m *testing.M) {
 // runTests builds the program, runs everything, and looks that the machine is
 // as it was before.
 func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "xjail-e2e-program-")
-	if err != nil {
+	var err error
+	if scratch, err = os.MkdirTemp("", "xjail-e2e-"); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	program = filepath.Join(dir, "xjail")
+	defer func() { _ = os.RemoveAll(scratch) }()
+	program = filepath.Join(scratch, "xjail")
 	if err := build(program); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
@@ -110,22 +111,27 @@ func machineChanges(before machine) []string {
 	return changes
 }
 
-// foreignProcesses are the processes whose program is the xjail under test or
-// an emulator, wherever its file is.
+// foreignProcesses are the processes of the xjail under test and of emulators
+// that have to do with the tests: jails that others use meanwhile do not count.
 func foreignProcesses() []string {
 	var found []string
-	for _, link := range glob("/proc/[0-9]*/exe") {
-		exe, err := os.Readlink(link)
-		if err != nil || filepath.Base(link) == "self" {
+	for _, proc := range glob("/proc/[0-9]*") {
+		exe, err := os.Readlink(proc + "/exe")
+		if err != nil {
 			continue
 		}
 		exe = strings.TrimSuffix(exe, " (deleted)")
-		if exe == program || strings.HasPrefix(filepath.Base(exe), "qemu-") {
-			pid := filepath.Base(filepath.Dir(link))
-			found = append(found, pid+" "+strings.ReplaceAll(readFile("/proc/"+pid+"/cmdline"), "\x00", " "))
+		if exe == program || strings.HasPrefix(filepath.Base(exe), "qemu-") && ofTests(proc) {
+			found = append(found, filepath.Base(proc)+" "+strings.ReplaceAll(readFile(proc+"/cmdline"), "\x00", " "))
 		}
 	}
 	return found
+}
+
+// ofTests tells whether a process was started below the tests' directory: its
+// root is there, or its environment or arguments say so.
+func ofTests(proc string) bool {
+	return strings.Contains(readFile(proc+"/mountinfo")+readFile(proc+"/environ")+readFile(proc+"/cmdline"), scratch)
 }
 
 func readFile(name string) string {
@@ -216,7 +222,7 @@ func (w *world) nothingLeft() {
 // sharedDir is a temporary directory that every user can reach.
 func sharedDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "xjail-e2e-")
+	dir, err := os.MkdirTemp(scratch, "")
 	if err != nil {
 		t.Fatal(err)
 	}

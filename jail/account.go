@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/xjail/xjail/internal/fault"
 )
@@ -77,11 +78,15 @@ func supplementary(group string, a account) []uint32 {
 // colons. The file is the jail's: whatever is wrong with it, it is just not
 // there.
 func readColons(name string, n int) [][]string {
-	f, err := os.Open(name)
+	// A FIFO would block an ordinary open for ever.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil
+	}
 	var lines [][]string
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		if field := strings.Split(sc.Text(), ":"); len(field) >= n && !strings.HasPrefix(field[0], "#") {

@@ -351,7 +351,7 @@ func (c *creation) debian(ctx context.Context) error {
 	case err != nil:
 		return err
 	case status != 0:
-		return fault.New(debianKind(tail.String()), "", "%s ended with status %d: %s", source.DebianTool, status, tail.lastError())
+		return fault.New(debianKind(tail.String()), "its output above says more; mirror: in the configuration names another mirror", "%s ended with status %d: %s", source.DebianTool, status, tail.lastError())
 	}
 	return removeTree(ctx, c.temp())
 }

@@ -53,6 +53,7 @@ func TestTail(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "no output"},
 		{"one\ntwo\n\n", "two"},
+		{"\x1b[2Jcl\xffear\a\n", "?[2Jcl\ufffdear?"},
 		{"I: begin\nE: apt failed\nI: cleaning up\n", "E: apt failed"},
 		{strings.Repeat("x\n", 10000) + "error: disk\n", "error: disk"},
 	}

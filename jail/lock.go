@@ -29,6 +29,9 @@ func (s Store) lock(name string, how int) (*lock, error) {
 			return nil, writeError(err)
 		}
 	}
+	if err := s.checkOwner(); err != nil {
+		return nil, err
+	}
 	file := filepath.Join(s.jails(), name+".lock")
 	for {
 		l, err := tryLock(file, how)
@@ -45,6 +48,24 @@ func (s Store) lock(name string, how int) (*lock, error) {
 			return l, nil
 		}
 	}
+}
+
+// checkOwner refuses the state of somebody else: its records and journals say
+// which directories go with a jail, and for root these could be any.
+func (s Store) checkOwner() error {
+	info, err := os.Stat(s.jails())
+	if err != nil {
+		return nil //nolint:nilerr // no jails, or none that can be seen: the next step says which
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if ok && int(st.Uid) != os.Geteuid() {
+		return fault.New(fault.Permission, "run as the user who owns it (jails of root need root), or name a place of your own with --state DIR",
+			"%s belongs to another user", s.jails())
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fault.New(fault.Unsafe, "chmod 700 "+s.jails(), "%s can be written by others (mode %04o)", s.jails(), info.Mode().Perm())
+	}
+	return nil
 }
 
 // tryLock returns nil when the file was removed between opening and locking:

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/xjail/xjail/internal/fault"
 )
@@ -28,10 +29,17 @@ func (t *tailWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// String is the text without what would move a terminal's cursor or change its
+// colours: a program of a jail must not draw over xjail's messages.
 func (t *tailWriter) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.buf)
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, string(t.buf))
 }
 
 // lastError is the line that says most: the last that begins as an error, else

@@ -222,3 +222,26 @@ func TestReadConfig(t *testing.T) {
 		t.Errorf("missing: %v", err)
 	}
 }
+
+// Records say what is removed with a jail, so nobody else's are believed.
+func TestOthersState(t *testing.T) {
+	s := newStore(t, "a")
+	if err := os.Chmod(s.jails(), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.lock("a", unix.LOCK_EX); fault.KindOf(err) != fault.Unsafe {
+		t.Errorf("a state that all can write: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	if err := os.Chmod(s.jails(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(s.jails(), 54321, 54321); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.lock("a", unix.LOCK_SH); fault.KindOf(err) != fault.Permission {
+		t.Errorf("another user's state: %v", err)
+	}
+}
