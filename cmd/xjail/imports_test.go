@@ -32,6 +32,9 @@ var arrows = map[string]string{
 var cobras = []string{"internal/cli"}
 
 func TestImportArrows(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip(err)
+	}
 	for _, goos := range []string{"linux", "freebsd"} {
 		cmd := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...")
 		cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")

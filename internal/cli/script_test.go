@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 // commands they have "status N COMMAND...", which wants an exit status, and
 // "none FILE...", which wants that nothing is there or only empty directories.
 func TestScripts(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip(err)
+	}
 	goEnv := goCaches(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
