@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -140,7 +142,11 @@ func (s *shell) command(p *proc, argv []string) int {
 	name := argv[0]
 	if own, ok := strings.CutPrefix(name, ownPrefix); ok {
 		a, _ := lookup(own)
-		return s.inside(p, a, own, argv)
+		status := s.inside(p, a, own, argv)
+		if own == "kill" && slices.Contains(argv, strconv.Itoa(os.Getpid())) {
+			s.awaitTrap()
+		}
+		return status
 	}
 	file, status := p.lookPath(name)
 	if status != 0 {

@@ -29,6 +29,8 @@ func TestShell(t *testing.T) {
 		{"the directory too", `mkdir d; (cd d; touch f); ls d; env -C d pwd -P | grep -c '/d$'`, "f\n1\n"},
 		{"find runs them in the process", `touch f; find . -name f -exec cut -d' ' -f1 /proc/self/stat \; | grep -cx $$`, "1\n"},
 		{"trap sees a signal between commands", `trap 'echo caught' USR1; kill -USR1 $$; i=0; while [ $i -lt 50 ]; do sleep 0.01; i=$((i+1)); done; echo end`, "caught\nend\n"},
+		{"a trap runs before the next command", `trap 'echo caught' USR1; kill -USR1 $$; echo end`, "caught\nend\n"},
+		{"a signal to the shell itself ends it there", `sh -c 'kill -TERM $$'; echo $?; sh -c 'kill -TERM $$; echo on'; echo $?`, "143\n143\n"},
 		{"a trap that exits", `sh -c 'trap "exit 5" TERM; kill -TERM $$; while :; do sleep 0.01; done'; echo $?`, "5\n"},
 		{"traps are listed", `trap 'echo a b' TERM; trap`, "trap -- 'echo a b' TERM\n"},
 	} {

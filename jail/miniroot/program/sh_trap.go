@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -38,6 +39,21 @@ func (s *shell) watch() {
 			}
 		}
 		s.mu.Unlock()
+	}
+}
+
+// awaitTrap gives a signal that the script sent to its own shell the time to
+// arrive, so that its trap runs before the next command. It may be one that is
+// not trapped, so it is not waited for long.
+func (s *shell) awaitTrap() {
+	for range 50 {
+		s.mu.Lock()
+		none := len(s.pending) == 0 && len(s.traps) > 0
+		s.mu.Unlock()
+		if !none {
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,4 +41,17 @@ func statfs(name string) (space, error) {
 	}
 	size := int64(s.Bsize)                                                            //nolint:gosec // far below the limit
 	return space{int64(s.Blocks) * size, int64(s.Bfree) * size, s.Bavail * size}, nil //nolint:gosec // far below the limit
+}
+
+// signalThread sends a signal to the calling thread. thr_self(2), thr_kill(2).
+func signalThread(sig syscall.Signal) error {
+	var id int
+	_, _, errno := syscall.Syscall(unix.SYS_THR_SELF, uintptr(unsafe.Pointer(&id)), 0, 0)
+	if errno == 0 {
+		_, _, errno = syscall.Syscall(unix.SYS_THR_KILL, uintptr(id), uintptr(sig), 0)
+	}
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -44,3 +44,6 @@ func statfs(name string) (space, error) {
 	}
 	return space{int64(s.Blocks) * size, int64(s.Bfree) * size, int64(s.Bavail) * size}, nil //nolint:gosec // far below the limit
 }
+
+// signalThread sends a signal to the calling thread.
+func signalThread(sig syscall.Signal) error { return unix.Tgkill(unix.Getpid(), unix.Gettid(), sig) }

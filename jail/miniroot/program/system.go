@@ -213,9 +213,21 @@ func runKill(p *proc) int {
 			p.warn("%s: not a process id", arg)
 			continue
 		}
-		p.fail(arg, syscall.Kill(pid, sig))
+		p.fail(arg, sendSignal(pid, sig))
 	}
 	return 0
+}
+
+// sendSignal is kill(2), which a signal to the process itself does not outlast:
+// sent to the process it could be another thread's to take, while this one goes
+// on with the script.
+func sendSignal(pid int, sig syscall.Signal) error {
+	if pid != os.Getpid() {
+		return syscall.Kill(pid, sig)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return signalThread(sig)
 }
 
 func (p *proc) listSignals(args []string) int {
