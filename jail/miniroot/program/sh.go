@@ -323,7 +323,7 @@ func (s *shell) lines() int {
 func (s *shell) parseLines(in *lineReader, status int) (again bool, _ int) {
 	parser := syntax.NewParser()
 	if len(in.rest) == 0 {
-		s.prompt("PS1")
+		s.ask("PS1")
 	}
 	for stmts, err := range parser.InteractiveSeq(in) {
 		switch {
@@ -339,7 +339,7 @@ func (s *shell) parseLines(in *lineReader, status int) (again bool, _ int) {
 			return s.interactive && !in.ended, 2
 		}
 		if parser.Incomplete() {
-			s.prompt("PS2")
+			s.ask("PS2")
 			continue
 		}
 		for _, stmt := range stmts {
@@ -348,7 +348,7 @@ func (s *shell) parseLines(in *lineReader, status int) (again bool, _ int) {
 				return false, status
 			}
 		}
-		s.prompt("PS1")
+		s.ask("PS1")
 	}
 	if s.interactive {
 		fmt.Fprintln(s.p.stderr)
@@ -364,7 +364,7 @@ func (s *shell) statement(stmt *syntax.Stmt) (status int, done bool) {
 	defer stop()
 	if s.interactive {
 		s.mu.Lock()
-		s.stop = stop
+		s.stop, s.idle = stop, false
 		s.mu.Unlock()
 	}
 	status = s.status(s.runner.Run(ctx, stmt))
@@ -385,6 +385,12 @@ func (s *shell) setStatus(status int) {
 	if err == nil {
 		_ = s.runner.Run(s.p.ctx, file.Stmts[0]) // it fails, that is the point
 	}
+}
+
+// ask is a prompt for the next line.
+func (s *shell) ask(name string) {
+	s.setIdle()
+	s.prompt(name)
 }
 
 // prompt writes PS1 or PS2 when someone is there to see it.
@@ -503,9 +509,9 @@ type lineReader struct {
 
 func (l *lineReader) Read(b []byte) (int, error) {
 	if len(l.rest) == 0 {
-		l.s.setIdle(true)
+		l.s.setIdle()
 		line, err := l.line()
-		if l.s.setIdle(false) && len(line) > 0 {
+		if l.s.setBusy() && len(line) > 0 {
 			l.rest = line
 			return 0, errDropped
 		}
@@ -527,13 +533,21 @@ func (l *lineReader) Read(b []byte) (int, error) {
 // read begins another.
 var errDropped = errors.New("interrupted")
 
-// setIdle notes whether the shell waits for a line, and tells whether there was
-// an interrupt in the meantime.
-func (s *shell) setIdle(idle bool) (dropped bool) {
+// setIdle notes that the shell waits for a line. It does so from before the
+// prompt is there: who sees it may interrupt.
+func (s *shell) setIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = s.interactive
+}
+
+// setBusy notes that a line has come, and tells whether there was an interrupt
+// in the meantime.
+func (s *shell) setBusy() (dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dropped = s.dropped
-	s.idle, s.dropped = idle && s.interactive, false
+	s.idle, s.dropped = false, false
 	return dropped
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,12 +43,15 @@ func newSession(t *testing.T) *session {
 	bin := binDir(t)
 	cmd := exec.CommandContext(t.Context(), bin+"/sh")
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"PATH=" + bin, "PS1=ready> ", "PS2=more> "}
+	cmd.Env = []string{"PATH=" + bin, "PS1=ready> ", "PS2=more> ", "GOTRACEBACK=all"}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	// One that hangs says where.
+	guard := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGABRT) })
+	t.Cleanup(func() { guard.Stop() })
 	return &session{t: t, tty: master, cmd: cmd}
 }
 
