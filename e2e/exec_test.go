@@ -156,6 +156,9 @@ func TestExecBind(t *testing.T) {
 	if readFile(filepath.Join(dir, "made")) != "new\n" || readFile(filepath.Join(dir, "file")) != "hello\n" {
 		t.Errorf("outside: %q, %q", readFile(filepath.Join(dir, "made")), readFile(filepath.Join(dir, "file")))
 	}
+	if got := w.ok("exec", "--bind", filepath.Join(dir, "file")+":/top", "tiny", "--", "cat", "/top"); got != "hello\n" {
+		t.Errorf("a file in the root: %q", got)
+	}
 	w.ok("destroy", "tiny")
 	if got := names(dir); !slices.Equal(got, []string{"file", "made"}) {
 		t.Errorf("destroy went through the bind: %q", got)
@@ -231,5 +234,39 @@ func TestExecSideBySide(t *testing.T) {
 	in.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Arguments, variables and names are bytes.
+func TestExecBytes(t *testing.T) {
+	w := tinyJail(t, caller, "powerpc")
+	dir := filepath.Join(sharedDir(t), "\xe9t\xe9")
+	writeFile(t, filepath.Join(dir, "f"), "found\n", 0o644)
+	got := w.ok("exec", "--env", "V=\xff", "--bind", dir+":/\xe9", "--dir", "/\xe9", "tiny", "--", "sh", "-c", "echo \xe9 $V; cat f")
+	if got != "\xe9 \xff\nfound\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// nohup's way: a signal that the caller ignores does not end the command.
+func TestExecUnderNohup(t *testing.T) {
+	w := tinyJail(t, caller, "powerpc")
+	cmd := w.prepared(`trap "" HUP`, "exec", "tiny", "--", "sh", "-c", "echo begun; cat; exit 3")
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Process.Signal(syscall.SIGHUP)
+	in.Close()
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 3 {
+		t.Errorf("status %d", got)
 	}
 }

@@ -316,26 +316,32 @@ func TestInterruptedDownload(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer srv.Close()
-	for _, signal := range stopSignals {
-		t.Run(signal.String(), func(t *testing.T) {
-			w := newWorld(t, caller)
-			cmd := w.command("create", "tiny", "--arch", "powerpc", "--from", srv.URL+"/root.tar")
-			var stdout, stderr bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			guard := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-			defer guard.Stop()
-			<-arrived
-			if err := cmd.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait()
-			if got := cmd.ProcessState.ExitCode(); got != 130 || stdout.Len() != 0 {
-				t.Errorf("status %d, stdout %q, stderr %s", got, &stdout, &stderr)
-			}
-			w.nothingLeft()
-		})
+	accounts := map[string]account{"caller": caller}
+	if os.Geteuid() == 0 {
+		accounts["ordinary user"] = ordinaryUser(t, false)
+	}
+	for name, as := range accounts {
+		for _, signal := range stopSignals {
+			t.Run(name+" "+signal.String(), func(t *testing.T) {
+				w := newWorld(t, as)
+				cmd := w.command("create", "tiny", "--arch", "powerpc", "--from", srv.URL+"/root.tar")
+				var stdout, stderr bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &stdout, &stderr
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				guard := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+				defer guard.Stop()
+				<-arrived
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				_ = cmd.Wait()
+				if got := cmd.ProcessState.ExitCode(); got != 130 || stdout.Len() != 0 {
+					t.Errorf("status %d, stdout %q, stderr %s", got, &stdout, &stderr)
+				}
+				w.nothingLeft()
+			})
+		}
 	}
 }

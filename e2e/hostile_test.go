@@ -164,12 +164,31 @@ func TestDestroyOfAnotherUsersJail(t *testing.T) {
 	writeFile(t, record, planted, 0o600)
 	root := *user
 	root.as = caller
+	defer func() { writeFile(t, record, text, 0o600) }()
 	root.fails(14, "another user", "destroy", "tiny")
 	root.fails(14, "another user", "exec", "tiny", "--", "true")
 	if got := readFile(filepath.Join(victim, "precious")); got != "mine\n" {
 		t.Errorf("the directory has %q", names(victim))
 	}
-	writeFile(t, record, text, 0o600)
+	// In a state of root's own, links do not lead to other places either.
+	state := filepath.Join(sharedDir(t), "state")
+	if err := os.MkdirAll(filepath.Join(state, "jails"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(victim, "root", "precious"), "mine\n", 0o644)
+	for link, to := range map[string]string{"jails/a": victim, "jails/b.lock": filepath.Join(victim, "made")} {
+		if err := os.Symlink(to, filepath.Join(state, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root.state = state
+	root.fails(15, "not a directory", "destroy", "a")
+	if r := root.run("create", "b", "--arch", "mips64", "--from", "archive:/dev/null"); r.status == 0 {
+		t.Errorf("%v", r)
+	}
+	if got := names(victim); len(got) != 2 || readFile(filepath.Join(victim, "root/precious")) != "mine\n" {
+		t.Errorf("the directory has %q", got)
+	}
 }
 
 // What is mounted below a root is not the jail's, and stays.
@@ -180,6 +199,9 @@ func TestDestroyStopsAtMounts(t *testing.T) {
 	r := w.runCommand(cmd, nil)
 	if r.stdout != "mine\n" || !strings.Contains(r.stderr, "mount") || !strings.Contains(r.stderr, "hint: ") {
 		t.Errorf("destroy with a mount in the root: %v", r)
+	}
+	if got := w.sh("tiny", "uname -m"); got != "ppc" {
+		t.Errorf("after a destroy that was refused: %q", got)
 	}
 	w.ok("destroy", "tiny")
 	w.nothingLeft()
@@ -199,5 +221,141 @@ func TestFIFOs(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 		w.fails(10, "--user", "exec", "--user", "nobody", "tiny", "--", "uname", "-m")
+	}
+}
+
+// In the jail of root, uid 0 is the machine's. What keeps it from the machine
+// cannot be taken off from inside.
+func TestConfinedRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("is about the machine's root")
+	}
+	w := tinyJail(t, caller, "powerpc")
+	for _, name := range []string{"/proc/sys", "/proc/sysrq-trigger", "/proc/sys/fs/binfmt_misc", "/dev", "/dev/null", "/", "/bound"} {
+		if got := w.ok("exec", "--bind", "/etc:/bound:ro", "tiny", "--", "mounts", name); got != "" {
+			t.Errorf("%s: works: %s", name, got)
+		}
+	}
+	before := readFile("/proc/sys/kernel/core_pattern")
+	for _, script := range []string{"echo x > /proc/sys/kernel/core_pattern", "echo b > /proc/sysrq-trigger", "echo x > /bound/xjail-e2e"} {
+		if r := w.run("exec", "--bind", "/etc:/bound:ro", "tiny", "--", "sh", "-c", script); r.status == 0 {
+			t.Errorf("%s: %v", script, r)
+		}
+	}
+	if now := readFile("/proc/sys/kernel/core_pattern"); now != before {
+		writeFile(t, "/proc/sys/kernel/core_pattern", before, 0o644)
+		t.Fatalf("core_pattern became %q", now)
+	}
+	if r := w.run("exec", "tiny", "--", "cat", "/proc/1/environ"); r.status == 0 {
+		t.Errorf("init can be looked at: %v", r)
+	}
+}
+
+// The machine's own files that a jail sees stay as they are.
+func TestSharedFilesAreReadOnly(t *testing.T) {
+	tb := tinyRoot(t, "powerpc")
+	tb.file("etc/resolv.conf", "")
+	archive := tb.save()
+	w := newWorld(t, caller)
+	w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+archive)
+	if r := w.run("exec", "tiny", "--", "sh", "-c", "echo x >> /etc/resolv.conf"); r.status == 0 {
+		t.Errorf("resolv.conf was written: %v", r)
+	}
+	if got := w.sh("tiny", "echo x > /dev/null; echo y >> /dev/zero; cat /etc/resolv.conf"); got != strings.TrimSuffix(readFile("/etc/resolv.conf"), "\n") {
+		t.Errorf("resolv.conf in the jail: %q", got)
+	}
+}
+
+// A directory that the caller has open is not the jail's, nor its init's.
+func TestInheritedDescriptors(t *testing.T) {
+	w := tinyJail(t, caller, "powerpc")
+	cmd := w.prepared(`exec 7</etc; exec 8</etc/passwd`, "exec", "tiny", "--", "sh", "-c", "cat /proc/self/fd/8; cat /proc/1/fd/8; cat /proc/1/fd/7/passwd; ls /proc/1/fd")
+	r := w.runCommand(cmd, nil)
+	if strings.Contains(r.stdout, "root:") {
+		t.Errorf("the machine's file: %v", r)
+	}
+}
+
+// --path names a directory of the user's, in which other things are.
+func TestPathLeavesOthersAlone(t *testing.T) {
+	archive := tinyRoot(t, "powerpc").save()
+	damaged := newTarball(t).save()
+	place := sharedDir(t)
+	for _, name := range []string{"root.partial", "root.xjail-partial"} {
+		writeFile(t, filepath.Join(place, name, "precious"), "mine\n", 0o644)
+	}
+	root := filepath.Join(place, "root")
+	w := newWorld(t, caller)
+	w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+archive, "--path", root)
+	w.fails(16, "--path", "create", "second", "--arch", "powerpc", "--from", "archive:"+archive, "--path", root)
+	if got := w.sh("tiny", "uname -m"); got != "ppc" {
+		t.Errorf("the first jail says %q", got)
+	}
+	// Destroyed after its record was damaged: what is elsewhere is still known.
+	writeFile(t, filepath.Join(w.state, "jails/tiny/jail.json"), "{", 0o600)
+	w.ok("destroy", "tiny")
+	if got := names(place); len(got) != 2 || readFile(filepath.Join(place, "root.partial/precious")) != "mine\n" {
+		t.Errorf("left: %q", got)
+	}
+	// Directories that are made for it go with it, also when it fails.
+	deep := filepath.Join(place, "a/b/root")
+	w.fails(17, "", "create", "tiny", "--arch", "powerpc", "--from", "archive:"+damaged, "--path", deep)
+	if got := names(place); len(got) != 2 {
+		t.Errorf("left by a create that failed: %q", got)
+	}
+	w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+archive, "--path", deep)
+	w.ok("destroy", "tiny")
+	if got := names(place); len(got) != 2 {
+		t.Errorf("left by destroy: %q", got)
+	}
+}
+
+// Two creates that want the same place: one has it, and the other does not take
+// it away.
+func TestTwoCreatesInOnePlace(t *testing.T) {
+	archive := tinyRoot(t, "powerpc").save()
+	for range 5 {
+		w := newWorld(t, caller)
+		root := filepath.Join(sharedDir(t), "root")
+		args := func(name string) []string {
+			return []string{"create", name, "--arch", "powerpc", "--from", "archive:" + archive, "--path", root}
+		}
+		first, second := w.command(args("one")...), w.command(args("two")...)
+		if err := first.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r := w.runCommand(second, args("two"))
+		_ = first.Wait()
+		winner := "one"
+		if r.status == 0 {
+			winner = "two"
+		}
+		if s := first.ProcessState.ExitCode(); s+r.status != 16 {
+			t.Errorf("statuses %d and %d: %v", s, r.status, r)
+		}
+		if got := w.sh(winner, "uname -m"); got != "ppc" {
+			t.Errorf("the jail %s says %q", winner, got)
+		}
+	}
+}
+
+// The modes of a root are what its source says.
+func TestUmask(t *testing.T) {
+	archive := newTarball(t)
+	archive.file("bin/sh", string(tinybox(t, "powerpc")))
+	archive.symlink("bin/uname", "sh")
+	file := archive.save()
+	w := newWorld(t, caller)
+	if r := w.runCommand(w.prepared("umask 077", "create", "tiny", "--arch", "powerpc", "--from", "archive:"+file), nil); r.status != 0 {
+		t.Fatal(r)
+	}
+	for _, name := range []string{".", "bin", "usr/bin", "proc", "dev"} {
+		info, err := os.Stat(filepath.Join(w.state, "jails/tiny/root", name))
+		if err == nil && info.Mode().Perm() != 0o755 {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+	}
+	if os.Geteuid() == 0 {
+		w.ok("exec", "--user", "54321", "tiny", "--", "uname", "-m")
 	}
 }

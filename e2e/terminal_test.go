@@ -183,6 +183,68 @@ func TestTerminalWithoutJobControl(t *testing.T) {
 	}
 }
 
+// A pager reads the keys while the jail's command writes to it; a command that
+// reads from the terminal gets it.
+func TestTerminalPager(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	w := tinyJail(t, caller, "powerpc")
+	shell := w.as.command(bash, "--norc", "--noprofile", "-i")
+	shell.Env = append(shell.Env, "PS1=ready> ", "TERM=dumb")
+	shell.Dir = "/"
+	term := onTerminal(t, shell)
+	term.expect("ready> ")
+	exec := strings.Join(w.command("exec", "tiny", "--").Args, " ")
+
+	term.typed(exec + " cat /etc/words | sh -c 'cat; read key < /dev/tty; echo key=$key'\n")
+	term.expect("\nthree\r\n")
+	term.typed("q\n")
+	term.expect("\nkey=q\r\n")
+	term.expect("ready> ")
+
+	term.typed(exec + " cat | cat\n")
+	term.expect("cat \\| cat\r\n")
+	term.typed("typed\n")
+	term.expect("typed\r\ntyped\r\n")
+	term.typed("\x1a")
+	term.expect("Stopped")
+	term.expect("ready> ")
+	term.typed("fg\n")
+	term.expect("cat \\| cat\r\n")
+	term.typed("again\n")
+	term.expect("again\r\nagain\r\n")
+	term.typed("\x04")
+	term.expect("ready> ")
+
+	term.typed(exec + " sh -c 'cat; echo do''ne' &\n")
+	term.expect("ready> ")
+	term.typed("\n")
+	term.expect("Stopped")
+	term.expect("ready> ")
+	term.typed("fg\n")
+	term.expect("exec tiny.*\r\n")
+	term.typed("in front\n")
+	term.expect("in front\r\nin front\r\n")
+	term.typed("\x04")
+	term.expect("done\r\n")
+	term.expect("ready> ")
+
+	// A script that runs xjail is interrupted with it.
+	term.typed("sh -c '" + exec + " cat /etc/words /dev/tty; echo not''reached'\n")
+	term.expect(`\nthree\r\n`)
+	term.typed("\x03")
+	term.expect("ready> ")
+	term.typed("echo status=$?\n")
+	term.expect("\nstatus=130\r\n")
+	term.mu.Lock()
+	if strings.Contains(term.text.String(), "\nnotreached") {
+		t.Error("the script went on")
+	}
+	term.mu.Unlock()
+}
+
 // A terminal that goes away takes the jail's programs with it, stopped or not.
 func TestTerminalHangup(t *testing.T) {
 	bash, err := exec.LookPath("bash")

@@ -33,7 +33,7 @@ var crossLibraries = map[string]string{
 }
 
 // tinyPrograms are the names that testdata/tinybox.c answers to.
-var tinyPrograms = []string{"cat", "echo", "env", "false", "id", "kill-self", "ls", "orphans", "sh", "sleep", "stty", "true", "uname", "wc"}
+var tinyPrograms = []string{"cat", "echo", "env", "false", "id", "kill-self", "ls", "mounts", "orphans", "sh", "sleep", "stty", "true", "uname", "wc"}
 
 // tinybox compiles the box for an architecture once in a run of the tests.
 func tinybox(t *testing.T, arch string) []byte {

@@ -2,6 +2,7 @@ package jail
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,8 @@ type creation struct {
 	log    *journal
 
 	archive string   // the local file, once it is there
-	root    *os.Root // the partial root, while it is being filled
+	partial string   // the directory that becomes the root
+	root    *os.Root // the same, while it is being filled
 }
 
 // step is one step of a creation. Before do runs, the journal has its line.
@@ -62,7 +64,7 @@ func createSteps(p *Plan) []step {
 	if p.emu != nil {
 		steps = append(steps, step{"emulator", "put " + p.emu.Path + " at " + p.Emulator.InRoot, journalEntry{}, (*creation).place})
 	}
-	steps = append(steps, step{"root", "move the root to " + p.Root, journalEntry{Outside: p.outsideDirs()}, (*creation).publish})
+	steps = append(steps, step{"root", "move the root to " + p.Root, journalEntry{}, (*creation).publish})
 	if p.Global && len(p.Activators) > 0 {
 		undo := journalEntry{}
 		if p.registers {
@@ -77,31 +79,21 @@ func createSteps(p *Plan) []step {
 
 // sourceSteps fill the partial root.
 func sourceSteps(p *Plan) []step {
-	undo := journalEntry{Outside: p.outsideDirs()}
 	src := p.Source
 	switch {
 	case src.IsURL():
 		return []step{
 			{"download", "get " + src.Value, journalEntry{}, (*creation).download},
-			{"extract", "unpack it", undo, (*creation).extract},
+			{"extract", "unpack it", journalEntry{}, (*creation).extract},
 		}
 	case src.Kind == source.Archive:
-		return []step{{"extract", "unpack " + src.Value, undo, (*creation).extract}}
+		return []step{{"extract", "unpack " + src.Value, journalEntry{}, (*creation).extract}}
 	case src.Kind == source.Dir:
-		return []step{{"copy", "copy " + src.Value, undo, (*creation).copyDir}}
+		return []step{{"copy", "copy " + src.Value, journalEntry{}, (*creation).copyDir}}
 	case src.Kind == source.Debian:
-		return []step{{"debian", "install Debian " + src.Value + " " + p.arch.Debian + " with " + source.DebianTool, undo, (*creation).debian}}
+		return []step{{"debian", "install Debian " + src.Value + " " + p.arch.Debian + " with " + source.DebianTool, journalEntry{}, (*creation).debian}}
 	}
-	return []step{{"miniroot", "build the mini root with Go for linux/" + p.arch.GoArch, undo, (*creation).miniroot}}
-}
-
-func (p *Plan) partial() string { return p.Root + ".partial" }
-
-func (p *Plan) outsideDirs() []string {
-	if !p.Outside {
-		return nil
-	}
-	return []string{p.partial(), p.Root}
+	return []step{{"miniroot", "build the mini root with Go for linux/" + p.arch.GoArch, journalEntry{}, (*creation).miniroot}}
 }
 
 // Create carries out a plan. When it fails, or ctx ends, or the process is
@@ -112,6 +104,8 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 		return nil, err
 	}
 	defer l.release()
+	// The modes of a root are not the business of the caller's umask.
+	defer unix.Umask(unix.Umask(0o022))
 	if _, err := os.Stat(s.record(p.Name)); err == nil {
 		return nil, fault.New(fault.Exists, "xjail destroy "+p.Name, "jail %s exists", p.Name)
 	}
@@ -176,12 +170,29 @@ func (c *creation) closeRoot() {
 	}
 }
 
-// openPartial makes the directory that becomes the root.
+// partialName is the unfinished root in the directory of its jail. Elsewhere it
+// is a new name beside the root, which nobody else has.
+const partialName = "root.partial"
+
+// openPartial makes the directory that becomes the root. In a place of the
+// user's only what this creation has made may ever be removed, so the name is
+// one that is not there, and it is written down first.
 func (c *creation) openPartial() error {
-	if err := os.MkdirAll(c.plan.partial(), 0o755); err != nil {
+	c.partial = filepath.Join(c.store.dir(c.plan.Name), partialName)
+	if c.plan.Outside {
+		c.partial = c.plan.Root + ".xjail-" + strings.ToLower(rand.Text()[:12])
+		e := journalEntry{Step: "partial", Outside: []string{c.partial}, Parents: missingParents(c.partial)}
+		if err := c.log.announce(e); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(c.partial), 0o755); err != nil {
+			return writeError(err)
+		}
+	}
+	if err := os.Mkdir(c.partial, 0o755); err != nil {
 		return writeError(err)
 	}
-	root, err := os.OpenRoot(c.plan.partial())
+	root, err := os.OpenRoot(c.partial)
 	c.root = root
 	return err
 }
@@ -254,7 +265,7 @@ func (c *creation) extractOptions() extract.Options {
 		MaxBytes:   c.plan.cfg.MaxBytes,
 		// In a jail /dev is made anew at each entering, so a root does without
 		// the nodes; but whoever cannot make them has to say so.
-		Devices:     os.Geteuid() == 0 && !InUserNamespace(),
+		Devices:     machineRoot(),
 		SkipDevices: c.plan.SkipDevices,
 		Progress: func(p extract.Progress) {
 			c.watch.Progress(p.Read, p.Total, p.Entries)
@@ -333,7 +344,7 @@ func (c *creation) debian(ctx context.Context) error {
 	e := &entrance{
 		Name: c.plan.Name, Host: true, Private: len(c.plan.Activators) > 0,
 		Activators: c.hostActivators(),
-		Argv:       source.DebianCommand(tool, c.plan.arch.Debian, c.plan.Source.Value, c.plan.Source.Mirror, c.plan.partial()),
+		Argv:       source.DebianCommand(tool, c.plan.arch.Debian, c.plan.Source.Value, c.plan.Source.Mirror, c.partial),
 		Env: mergeEnv(append(c.plan.Env, "TMPDIR="+c.temp(), "HOME="+c.temp(), "LC_ALL=C.UTF-8", "PATH="+defaultPath),
 			proxyEnv()),
 	}
@@ -393,10 +404,24 @@ func (c *creation) place(context.Context) error {
 	return nil
 }
 
-// publish gives the finished root its name.
+// publish gives the finished root its name, which must still be free. The
+// inode tells it from what others may have put there.
 func (c *creation) publish(context.Context) error {
 	c.closeRoot()
-	return writeError(os.Rename(c.plan.partial(), c.plan.Root))
+	if c.plan.Outside {
+		inode, err := inodeOf(c.partial)
+		if err != nil {
+			return err
+		}
+		if err := c.log.announce(journalEntry{Step: "root", Outside: []string{c.plan.Root}, Inode: inode}); err != nil {
+			return err
+		}
+	}
+	err := renameNew(c.partial, c.plan.Root)
+	if errors.Is(err, fs.ErrExist) {
+		return fault.New(fault.Exists, "name a directory that does not exist yet", "--path %s exists", c.plan.Root)
+	}
+	return writeError(err)
 }
 
 func (c *creation) register(context.Context) error {
@@ -419,7 +444,10 @@ func (c *creation) finish(context.Context) error {
 		return err
 	}
 	// From here on the jail exists. A journal that is left does no harm: only
-	// a jail without a record is swept.
-	_ = os.Remove(c.store.journal(c.plan.Name))
+	// a jail without a record is swept. One that names things elsewhere stays,
+	// in case that the record is damaged one day.
+	if len(outside(c.log.entries)) == 0 && len(global(c.log.entries)) == 0 {
+		_ = os.Remove(c.store.journal(c.plan.Name))
+	}
 	return nil
 }

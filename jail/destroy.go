@@ -27,6 +27,9 @@ func (s Store) Destroy(ctx context.Context, name string) error {
 		return err
 	}
 	defer l.release()
+	if err := s.checkMounts(name); err != nil {
+		return err
+	}
 	if err := s.condemn(name); err != nil {
 		return err
 	}
@@ -35,6 +38,30 @@ func (s Store) Destroy(ctx context.Context, name string) error {
 	}
 	l.remove()
 	s.removeEmpty()
+	return nil
+}
+
+// checkMounts refuses to begin what could not be ended: a jail with something
+// mounted below its root stays as it is.
+func (s Store) checkMounts(name string) error {
+	dirs := []string{s.dir(name)}
+	if r, err := s.Load(name); err == nil && r.Outside {
+		dirs = append(dirs, r.Root)
+	}
+	for _, dir := range dirs {
+		root, err := os.OpenRoot(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = extract.CheckMounts(root)
+		root.Close()
+		if err != nil {
+			return fmt.Errorf("remove %s: %w", dir, err)
+		}
+	}
 	return nil
 }
 
@@ -117,8 +144,11 @@ func (s Store) sweep(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	for _, dir := range parents(entries) {
+		_ = os.Remove(dir) // others may have put something there
+	}
 	// The journal goes last: as long as it is there, all this is known.
-	for _, sub := range []string{"root.partial", "root", "tmp", "download", "metadata.json"} {
+	for _, sub := range []string{partialName, "root", "tmp", "download", "metadata.json"} {
 		if err := removeTree(ctx, filepath.Join(s.dir(name), sub)); err != nil {
 			return err
 		}

@@ -17,9 +17,9 @@ const InitName = "xjail-init"
 
 // Bind is a directory or file of the host that is seen inside a jail.
 type Bind struct {
-	Source   string `json:"source"`
-	Target   string `json:"target"`
-	ReadOnly bool   `json:"read_only,omitempty"`
+	Source   string
+	Target   string
+	ReadOnly bool
 }
 
 // ParseBind reads SRC:DST or SRC:DST:ro. Both paths are absolute.
@@ -60,24 +60,25 @@ type Command struct {
 }
 
 // entrance is everything that the first process of a jail needs to know. It
-// travels as JSON from the process that a user started to the one that becomes
-// the jail's init.
+// travels as gob from the process that a user started to the one that becomes
+// the jail's init: names and arguments are bytes, and JSON would change those
+// that are not UTF-8.
 type entrance struct {
-	Name       string             `json:"name"`
-	Root       string             `json:"root"`
-	Host       bool               `json:"host,omitempty"` // stay in the host's root: building one
-	Activators []activators.Entry `json:"activators,omitempty"`
-	Private    bool               `json:"private"` // an instance of binfmt_misc of its own
-	Binds      []Bind             `json:"binds,omitempty"`
-	Argv       []string           `json:"argv"`
-	Env        []string           `json:"env"`
-	User       string             `json:"user,omitempty"`
-	Dir        string             `json:"dir,omitempty"`
-	Login      bool               `json:"login,omitempty"`
+	Name       string
+	Root       string
+	Host       bool // stay in the host's root: building one
+	Activators []activators.Entry
+	Private    bool // an instance of binfmt_misc of its own
+	Binds      []Bind
+	Argv       []string
+	Env        []string
+	User       string
+	Dir        string
+	Login      bool
 	// MachineRoot: uid 0 of the jail is uid 0 of the machine.
-	MachineRoot bool `json:"machine_root,omitempty"`
+	MachineRoot bool
 	// Terminal: the jail shares a terminal with the caller.
-	Terminal bool `json:"terminal,omitempty"`
+	Terminal bool
 }
 
 // defaultPath is where programs of a jail are, in the order of Debian's and

@@ -2,7 +2,7 @@ package jail
 
 import (
 	"bufio"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,10 +34,10 @@ func RunInit(main func(args []string) int) int {
 	case roleWait:
 		return waitForMaps(control, args)
 	case roleInit:
-		closeInherited(controlFD)
+		unix.CloseOnExec(controlFD)
 		return runJailInit(control)
 	case roleFiles:
-		closeInherited(controlFD)
+		unix.CloseOnExec(controlFD)
 		return main(args)
 	}
 	return int(fault.Usage)
@@ -66,22 +67,19 @@ func waitForMaps(control *os.File, args []string) int {
 func runJailInit(control *os.File) int {
 	in := bufio.NewReader(control)
 	var e entrance
-	line, err := in.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &e)
-	}
-	if err != nil {
+	// The reader is one of bytes, so nothing behind the entrance is taken.
+	if err := gob.NewDecoder(in).Decode(&e); err != nil {
 		return int(fault.Failed)
 	}
 	orders := make(chan syscall.Signal, 16)
 	go obeyParent(in, orders)
-	status, err := e.run(control, orders)
+	end, err := e.run(control, orders)
 	if err != nil {
 		_ = send(control, errorMessage(err))
 		return int(fault.KindOf(err))
 	}
-	_ = send(control, message{Exited: &status})
-	return status
+	_ = send(control, end)
+	return *end.Exited
 }
 
 // obeyParent reads signals for the command, a byte each, and ends the jail when
@@ -96,23 +94,37 @@ func obeyParent(in *bufio.Reader, orders chan<- syscall.Signal) {
 	}
 }
 
-func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (int, error) {
-	// Ctrl-C reaches init too, which shares the command's process group. It is
-	// the command's to act on, so here it is caught and dropped. Ignoring it
-	// instead would be inherited.
-	signal.Notify(make(chan os.Signal, 1))
+func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (message, error) {
+	var started atomic.Bool
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals)
+	go dropSignals(signals, control, &started)
 	if err := e.makeRoot(); err != nil {
-		return 0, err
+		return message{}, err
 	}
 	if err := unix.Sethostname([]byte(e.Name)); err != nil {
-		return 0, fault.Wrap(fault.Failed, err, "sethostname", "")
+		return message{}, fault.Wrap(fault.Failed, err, "sethostname", "")
 	}
 	pid, err := e.start()
 	if err != nil {
-		return 0, err
+		return message{}, err
 	}
+	started.Store(true)
 	_ = send(control, message{Started: true})
 	return reap(pid, orders, control)
+}
+
+// dropSignals is for what a terminal sends: it reaches init too, which shares
+// the command's process group. It is the command's to act on, so here it is
+// caught and dropped; ignoring it instead would be inherited. Before there is a
+// command, Ctrl-C ends the jail.
+func dropSignals(signals <-chan os.Signal, control *os.File, started *atomic.Bool) {
+	for s := range signals {
+		if !started.Load() && (s == unix.SIGINT || s == unix.SIGQUIT) {
+			_ = send(control, errorMessage(fault.New(fault.Interrupted, "", "interrupted while the jail was set up")))
+			os.Exit(int(fault.Interrupted))
+		}
+	}
 }
 
 // start runs the command as a child, since pid 1 is special to the kernel: it
@@ -147,6 +159,9 @@ func (e *entrance) start() (int, error) {
 		_ = unix.Chdir("/")
 	}
 	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{}}
+	if err := e.confine(attr.Sys); err != nil {
+		return 0, err
+	}
 	if e.User != "" && acct.uid != 0 {
 		attr.Sys.Credential = &syscall.Credential{Uid: acct.uid, Gid: acct.gid, Groups: acct.groups}
 	}
@@ -204,7 +219,7 @@ func execError(name string, err error) error {
 
 // reap waits for every child of the jail until the command is done. A command
 // that stops is reported, so that the user's shell sees a stopped job.
-func reap(command int, orders <-chan syscall.Signal, control *os.File) (int, error) {
+func reap(command int, orders <-chan syscall.Signal, control *os.File) (message, error) {
 	go func() {
 		for sig := range orders {
 			_ = unix.Kill(command, sig)
@@ -216,14 +231,16 @@ func reap(command int, orders <-chan syscall.Signal, control *os.File) (int, err
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return 0, fmt.Errorf("wait for the command: %w", err)
+			return message{}, fmt.Errorf("wait for the command: %w", err)
 		case pid != command:
 		case ws.Stopped():
 			_ = send(control, message{Stopped: int(ws.StopSignal())})
 		case ws.Signaled():
-			return 128 + int(ws.Signal()), nil
+			status := 128 + int(ws.Signal())
+			return message{Exited: &status, Signal: int(ws.Signal())}, nil
 		case ws.Exited():
-			return ws.ExitStatus(), nil
+			status := ws.ExitStatus()
+			return message{Exited: &status}, nil
 		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // A journal is the file jails/NAME/journal while a jail is being made or
@@ -23,6 +25,8 @@ type journal struct {
 type journalEntry struct {
 	Step    string   `json:"step"`
 	Outside []string `json:"outside,omitempty"` // directories outside of the state directory
+	Parents []string `json:"parents,omitempty"` // directories made for them, the outermost first
+	Inode   uint64   `json:"inode,omitempty"`   // of the directories, when another may have their names
 	Global  []string `json:"global,omitempty"`  // activators in the machine's table
 }
 
@@ -88,13 +92,56 @@ func (j *journal) announce(e journalEntry) error {
 
 func (j *journal) close() { j.file.Close() }
 
-// outside are the directories that the entries name, the last first.
+// outside are the directories that the entries name, the last first, without
+// those of others that have got their names.
 func outside(entries []journalEntry) []string {
 	var dirs []string
 	for _, e := range slices.Backward(entries) {
-		dirs = append(dirs, e.Outside...)
+		for _, dir := range e.Outside {
+			inode, err := inodeOf(dir)
+			if err == nil && e.Inode != 0 && inode != e.Inode {
+				continue
+			}
+			dirs = append(dirs, dir)
+		}
 	}
 	return dirs
+}
+
+// parents are the directories that were made for others, the innermost first.
+func parents(entries []journalEntry) []string {
+	var dirs []string
+	for _, e := range entries {
+		dirs = append(dirs, e.Parents...)
+	}
+	slices.Reverse(dirs)
+	return dirs
+}
+
+// missingParents are the directories above dir that are not there, the
+// outermost first.
+func missingParents(dir string) []string {
+	var missing []string
+	for {
+		dir = filepath.Dir(dir)
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			slices.Reverse(missing)
+			return missing
+		}
+		missing = append(missing, dir)
+	}
+}
+
+// inodeOf is the number of a directory's inode.
+func inodeOf(dir string) (uint64, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return 0, err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Ino), nil //nolint:unconvert // 32 bits elsewhere
+	}
+	return 0, nil
 }
 
 // global are the activators that the entries name.

@@ -29,7 +29,7 @@ func (s Store) lock(name string, how int) (*lock, error) {
 			return nil, writeError(err)
 		}
 	}
-	if err := s.checkOwner(); err != nil {
+	if err := s.checkOwner(name); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(s.jails(), name+".lock")
@@ -52,21 +52,40 @@ func (s Store) lock(name string, how int) (*lock, error) {
 
 // checkOwner refuses the state of somebody else: its records and journals say
 // which directories go with a jail, and for root these could be any.
-func (s Store) checkOwner() error {
-	info, err := os.Stat(s.jails())
-	if err != nil {
-		return nil //nolint:nilerr // no jails, or none that can be seen: the next step says which
+func (s Store) checkOwner(name string) error {
+	if machineRoot() {
+		// Who can rename jails can put another directory in its place.
+		if info, err := os.Stat(s.Dir); err == nil && !ownedBy(info, 0) {
+			return fault.New(fault.Permission, othersHint, "%s belongs to another user", s.Dir)
+		} else if err == nil && info.Mode()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			return fault.New(fault.Unsafe, "chmod go-w "+s.Dir, "%s can be written by others (mode %04o)", s.Dir, info.Mode().Perm())
+		}
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && int(st.Uid) != os.Geteuid() {
-		return fault.New(fault.Permission, "run as the user who owns it (jails of root need root), or name a place of your own with --state DIR",
-			"%s belongs to another user", s.jails())
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fault.New(fault.Unsafe, "chmod 700 "+s.jails(), "%s can be written by others (mode %04o)", s.jails(), info.Mode().Perm())
+	for _, dir := range []string{s.jails(), s.dir(name)} {
+		info, err := os.Lstat(dir)
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // it is not there, or cannot be seen: the next step says which
+		case !info.IsDir():
+			return fault.New(fault.Unsafe, "look what it is, and remove it", "%s is not a directory", dir)
+		case !ownedBy(info, os.Geteuid()):
+			return fault.New(fault.Permission, othersHint, "%s belongs to another user", dir)
+		case info.Mode().Perm()&0o022 != 0:
+			return fault.New(fault.Unsafe, "chmod go-w "+dir, "%s can be written by others (mode %04o)", dir, info.Mode().Perm())
+		}
 	}
 	return nil
 }
+
+const othersHint = "run as the user who owns it (jails of root need root), or name a place of your own with --state DIR"
+
+func ownedBy(info fs.FileInfo, uid int) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(st.Uid) == uid
+}
+
+// machineRoot tells whether this process is the machine's root.
+func machineRoot() bool { return os.Geteuid() == 0 && !InUserNamespace() }
 
 // tryLock returns nil when the file was removed between opening and locking:
 // then it is another file that counts.
@@ -75,7 +94,7 @@ func tryLock(file string, how int) (*lock, error) {
 	if how == unix.LOCK_EX {
 		flags = os.O_RDWR | os.O_CREATE
 	}
-	f, err := os.OpenFile(file, flags, 0o600)
+	f, err := os.OpenFile(file, flags|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (e *entrance) openRoot() (int, error) {
 // beneath opens name in the root as a mount point. A symlink on the way is
 // refused: a root could lead us out with it.
 func beneath(root int, name string, flags uint64) (int, error) {
-	fd, err := unix.Openat2(root, strings.TrimPrefix(name, "/"), &unix.OpenHow{
+	fd, err := unix.Openat2(root, path.Join(".", name), &unix.OpenHow{
 		Flags:   flags | unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	})
@@ -113,7 +113,7 @@ func openDir(root int, name string) (int, error) {
 // mkdirAll makes the directories of name, each through its opened parent.
 func mkdirAll(root int, name string) error {
 	done := ""
-	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(path.Clean(name), "/"), "/") {
 		parent := root
 		if done != "" {
 			fd, err := beneath(root, done, unix.O_DIRECTORY)
@@ -189,7 +189,21 @@ func bindFile(dir int, source, name string) error {
 	if err := unix.Mount(source, fdPath(target), "", unix.MS_BIND, ""); err != nil {
 		return fault.Wrap(fault.Failed, err, "bind "+source, "")
 	}
-	return nil
+	// A device can be written on a read-only mount, but its mode and owner,
+	// which are the host's, cannot be changed.
+	return readOnly(dir, name)
+}
+
+// readOnly makes what is mounted on name below dir read-only, with all that is
+// mounted below it.
+func readOnly(dir int, name string) error {
+	over, err := beneath(dir, name, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(over)
+	err = unix.MountSetattr(over, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	return fault.Wrap(fault.Failed, err, "make "+name+" of the jail read-only", "")
 }
 
 func (e *entrance) mountBinds(root int) error {
@@ -222,13 +236,7 @@ func mountBind(root int, b Bind) error {
 	if !b.ReadOnly {
 		return nil
 	}
-	over, err := beneath(root, b.Target, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(over)
-	err = unix.MountSetattr(over, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-	return fault.Wrap(fault.Failed, err, "bind "+b.Source+" read-only", "")
+	return readOnly(root, b.Target)
 }
 
 // openFile opens a file in the root, made empty when it is missing.
@@ -270,7 +278,14 @@ func bindResolvConf(root int) error {
 	if err := unix.Mount("/"+name, fdPath(fd), "", unix.MS_BIND, ""); err != nil {
 		return fault.Wrap(fault.Failed, err, "bind /"+name, "")
 	}
-	return nil
+	// The file is the host's. What is on top is found by its name again.
+	over, err := unix.Openat2(root, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	if err != nil {
+		return fmt.Errorf("open %s of the jail: %w", name, err)
+	}
+	defer unix.Close(over)
+	err = unix.MountSetattr(over, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	return fault.Wrap(fault.Failed, err, "make "+name+" of the jail read-only", "")
 }
 
 // pivotTo makes root the root of this mount namespace and lets go of the old

@@ -170,6 +170,9 @@ func startNS(role string, flags uintptr, args []string, prepare func(*exec.Cmd))
 	if err != nil {
 		return nil, err
 	}
+	// What the caller left open, a directory of the host for one, is not the
+	// jail's, nor its init's, whose descriptors the jail may see.
+	closeInherited(3)
 	ours, theirs, err := controlPair()
 	if err != nil {
 		return nil, err
@@ -276,6 +279,7 @@ type message struct {
 	Started bool       `json:"started,omitempty"`
 	Stopped int        `json:"stopped,omitempty"` // the command was stopped by this signal
 	Exited  *int       `json:"exited,omitempty"`
+	Signal  int        `json:"signal,omitempty"` // that ended the command
 	Error   string     `json:"error,omitempty"`
 	Hint    string     `json:"hint,omitempty"`
 	Kind    fault.Kind `json:"kind,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"unicode/utf8"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
@@ -123,6 +124,9 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 func (s Store) planRoot(p *Plan, req Request) error {
 	if _, err := os.Stat(s.record(req.Name)); err == nil {
 		return fault.New(fault.Exists, "xjail destroy "+req.Name+", or another name with --arch "+p.Arch, "jail %s exists", req.Name)
+	}
+	if !utf8.ValidString(req.Path) || !utf8.ValidString(s.Dir) {
+		return fault.New(fault.Usage, "name a place in UTF-8 with --path or --state", "a record cannot hold the path %q", req.Path+s.Dir)
 	}
 	p.Root = filepath.Join(s.dir(req.Name), "root")
 	if req.Path == "" {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"runtime"
 	"strconv"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,25 @@ func closeInherited(first uint) {
 			unix.CloseOnExec(int(fd))
 		}
 	}
+}
+
+// confine puts the command into a user and a mount namespace below the jail's,
+// when the jail's uid 0 is the machine's. Over those of the jail it has no
+// capabilities then: it cannot take off or change the mounts that keep it from
+// the machine (they are locked, mount_namespaces(7)), mount another /proc, or
+// trace init.
+func (e *entrance) confine(sys *syscall.SysProcAttr) error {
+	if !e.MachineRoot || e.Host {
+		return nil
+	}
+	maps, err := identityMaps()
+	if err != nil {
+		return err
+	}
+	sys.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	sys.UidMappings, sys.GidMappings = sysMaps(maps.uids), sysMaps(maps.gids)
+	sys.GidMappingsEnableSetgroups = maps.setgroups
+	return nil
 }
 
 // protectProc makes all in /proc that is not a process's own read-only. The

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,7 +66,10 @@ func Main() int {
 // Run runs one command and returns the exit status; docs/exit-codes.md lists
 // them. SIGINT and SIGTERM cancel ctx, so that the command can undo its work.
 func Run(ctx context.Context, env *Env) int {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	stops := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	// What the caller ignores, as nohup does, goes on being ignored.
+	stops = slices.DeleteFunc(stops, signal.Ignored)
+	ctx, stop := signal.NotifyContext(ctx, stops...)
 	defer stop()
 	g := &globals{Env: env}
 	root := newRoot(g)

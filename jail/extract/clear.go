@@ -41,6 +41,16 @@ func Clear(ctx context.Context, root *os.Root) error {
 	return errors.Join(err, dir.Close())
 }
 
+// CheckMounts fails as Clear would when something is mounted below root, and
+// removes nothing.
+func CheckMounts(root *os.Root) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join((&clearer{top: root}).start(dir), dir.Close())
+}
+
 // clearer is one run of Clear.
 type clearer struct {
 	ctx   context.Context

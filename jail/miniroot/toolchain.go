@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -76,9 +75,7 @@ func (b *builder) output(ctx context.Context, dir string, args ...string) ([]byt
 	cmd.Env = b.environ(os.Environ())
 	cmd.Stdout = &out
 	cmd.Stderr = io.MultiWriter(&said, b.Log)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// The compilers that go runs end with it when it is interrupted, and not
-	// when it is killed.
+	cmd.SysProcAttr = endTogether()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	err := cmd.Run()

@@ -193,7 +193,7 @@ func openRedirect(ctx context.Context, name string, flag int, _ os.FileMode) (io
 	p := proc{dir: interp.HandlerCtx(ctx).Dir}
 	f, err := os.OpenFile(p.path(name), flag, 0o666)
 	if err != nil {
-		return nil, &os.PathError{Op: "sh", Path: name, Err: errors.New(reason(err))}
+		return nil, &os.PathError{Op: "sh:", Path: name, Err: errors.New(reason(err))}
 	}
 	return f, nil
 }
