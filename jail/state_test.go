@@ -32,3 +32,36 @@ func FuzzState(f *testing.F) {
 		_, _ = s.Belongings("j")
 	})
 }
+
+// A directory that took the name of one that xjail announced is not xjail's.
+func TestJournalNamesOnlyOwnDirectories(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b", "root")
+	missing := missingParents(dir)
+	if len(missing) != 2 || filepath.Base(missing[0]) != "a" {
+		t.Errorf("missing parents: %q", missing)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	inode, err := inodeOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []journalEntry{{Outside: []string{dir + ".x"}, Parents: missing}, {Outside: []string{dir}, Inode: inode}}
+	if got := outside(entries); len(got) != 2 || got[0] != dir {
+		t.Errorf("its own: %q", got)
+	}
+	if got := parents(entries); len(got) != 2 || got[1] != missing[0] {
+		t.Errorf("parents, the innermost first: %q", got)
+	}
+	// The first inode stays taken, so that another directory gets another.
+	if err := os.Rename(dir, dir+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := outside(entries); len(got) != 1 || got[0] != dir+".x" {
+		t.Errorf("somebody else's: %q", got)
+	}
+}
