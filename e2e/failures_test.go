@@ -332,7 +332,13 @@ func TestInterruptedDownload(t *testing.T) {
 				}
 				guard := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 				defer guard.Stop()
-				<-arrived
+				select {
+				case <-arrived:
+				case <-time.After(30 * time.Second):
+					_ = cmd.Process.Kill()
+					_ = cmd.Wait()
+					t.Fatalf("nothing was asked for: %s", &stderr)
+				}
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
 				}

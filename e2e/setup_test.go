@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ func TestMain(m *testing.M) {
 // runTests builds the program, runs everything, and looks that the machine is
 // as it was before.
 func runTests(m *testing.M) int {
+	heedSignals()
+	syscall.Umask(0o022) // other accounts run what is built here
 	var err error
 	if scratch, err = os.MkdirTemp("", "xjail-e2e-"); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

@@ -20,6 +20,7 @@ func (s Store) Destroy(ctx context.Context, name string) error {
 		return err
 	}
 	if _, err := os.Lstat(s.dir(name)); errors.Is(err, fs.ErrNotExist) {
+		s.removeStaleLock(name)
 		return s.noJail(name)
 	}
 	l, err := s.lock(name, unix.LOCK_EX)
@@ -188,8 +189,26 @@ func clearTree(ctx context.Context, dir string) error {
 	return nil
 }
 
+// removeStaleLock takes away what a create or destroy leaves that was killed
+// while it had no more than the file of the lock.
+func (s Store) removeStaleLock(name string) {
+	if _, err := os.Lstat(s.lockFile(name)); err == nil && s.checkOwner(name) == nil {
+		l, err := tryLock(s.lockFile(name), unix.LOCK_EX)
+		if err != nil || l == nil {
+			return
+		}
+		if _, err := os.Lstat(s.dir(name)); err == nil {
+			l.release()
+			return
+		}
+		l.remove()
+	}
+	s.removeEmpty()
+}
+
 // removeEmpty takes away the directories that hold nothing any more.
 func (s Store) removeEmpty() {
-	_ = os.Remove(s.jails())
-	_ = os.Remove(s.Dir)
+	if os.Remove(s.jails()) == nil {
+		_ = os.Remove(s.Dir)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -175,7 +174,7 @@ func (s Store) describe(name string) Entry {
 
 // inUse tries the lock for a moment.
 func (s Store) inUse(name string) bool {
-	l, err := tryLock(filepath.Join(s.jails(), name+".lock"), unix.LOCK_EX)
+	l, err := tryLock(s.lockFile(name), unix.LOCK_EX)
 	if l != nil {
 		l.release()
 	}

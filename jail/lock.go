@@ -32,9 +32,8 @@ func (s Store) lock(name string, how int) (*lock, error) {
 	if err := s.checkOwner(name); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(s.jails(), name+".lock")
 	for {
-		l, err := tryLock(file, how)
+		l, err := tryLock(s.lockFile(name), how)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fault.New(fault.Locked, "wait for it, or end the programs that run in it", "jail %s is in use by another xjail", name)
 		}
@@ -49,6 +48,8 @@ func (s Store) lock(name string, how int) (*lock, error) {
 		}
 	}
 }
+
+func (s Store) lockFile(name string) string { return filepath.Join(s.jails(), name+".lock") }
 
 // checkOwner refuses the state of somebody else: its records and journals say
 // which directories go with a jail, and for root these could be any.

@@ -255,6 +255,8 @@ func namespaceError(err error) error {
 		hint = "sudo sysctl kernel.unprivileged_userns_clone=1, or run xjail as root"
 	case readInt("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 && os.Geteuid() != 0:
 		hint = "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run xjail as root"
+	case errors.Is(err, unix.EACCES):
+		hint = "a security module such as SELinux forbids user namespaces: allow them there, or run xjail as root"
 	case errors.Is(err, unix.EPERM):
 		hint = "a container or a seccomp filter forbids unshare(CLONE_NEWUSER): allow it there, or run xjail outside"
 	}

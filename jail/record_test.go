@@ -120,6 +120,29 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// What was killed before it made anything, or when nothing but the lock was
+// left, goes with the next destroy; a lock that is held stays.
+func TestStaleLock(t *testing.T) {
+	s := newStore(t)
+	l, err := s.lock("a", unix.LOCK_EX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Destroy(t.Context(), "a"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("destroy of no jail: %v, want not found", err)
+	}
+	if _, err := os.Lstat(s.lockFile("a")); err != nil {
+		t.Errorf("the lock of a create: %v", err)
+	}
+	l.release()
+	if err := s.Destroy(t.Context(), "a"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("destroy of no jail: %v, want not found", err)
+	}
+	if _, err := os.Lstat(s.Dir); !os.IsNotExist(err) {
+		t.Errorf("the state directory stays: %v", err)
+	}
+}
+
 // A process that waited for the old file must not believe that it holds the
 // lock of the new one.
 func TestLockOfRemovedFile(t *testing.T) {
