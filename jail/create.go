@@ -139,7 +139,7 @@ func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 	}
 	defer log.close()
 	c := &creation{store: s, plan: p, watch: w, log: log, record: &Record{
-		Version: recordVersion, Name: p.Name, Arch: p.Arch, Created: time.Now().UTC().Truncate(time.Second),
+		Version: recordVersion, Name: p.Name, Arch: p.Arch, Guest: p.Guest, Created: time.Now().UTC().Truncate(time.Second),
 		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env,
 		Source: SourceRecord{Kind: string(p.Source.Kind), Spec: p.Source.String(), Why: p.Source.Why},
 	}}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -89,7 +90,7 @@ func (s Store) Belongings(name string) ([]string, error) {
 		}
 	}
 	for _, a := range archs {
-		paths = append(paths, "activator "+activatorName(a))
+		paths = append(paths, "activator "+ActivatorName(runtime.GOOS, a, runtime.GOOS))
 	}
 	return append(paths, s.dir(name)), nil
 }

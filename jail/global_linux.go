@@ -3,6 +3,7 @@ package jail
 import (
 	"errors"
 	"path/filepath"
+	"runtime"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
@@ -41,7 +42,7 @@ func (s Store) unregisterGlobal(archName, except string) error {
 		return err
 	}
 	t := machineTable()
-	name := activatorName(archName)
+	name := ActivatorName(runtime.GOOS, archName, "linux")
 	e, err := t.Lookup(name)
 	if errors.Is(err, activators.ErrUnsupported) {
 		return nil // there is no table, so there is nothing in it
@@ -87,7 +88,7 @@ func (s Store) checkGlobal(r *Record) error {
 // jails to make and to remove: it is not there, or another jail made it. One
 // that the user registered stays when the last jail goes.
 func (s Store) willRegister(archName, except string) (bool, error) {
-	_, err := machineTable().Lookup(activatorName(archName))
+	_, err := machineTable().Lookup(ActivatorName(runtime.GOOS, archName, "linux"))
 	if errors.Is(err, activators.ErrNotFound) {
 		return true, nil
 	}

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
 	"unicode/utf8"
 
 	"github.com/xjail/xjail/activators"
-	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/source"
@@ -35,6 +33,7 @@ type Request struct {
 type Plan struct {
 	Name       string             `json:"name"`
 	Arch       string             `json:"arch"`
+	Guest      string             `json:"guest_os"` // whose programs are in the root: linux or freebsd
 	Root       string             `json:"root"`
 	Outside    bool               `json:"outside_state,omitempty"`
 	Source     SourcePlan         `json:"source"`
@@ -108,13 +107,8 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 	if err := s.planEmulator(ctx, p, req); err != nil {
 		return nil, err
 	}
-	if err := p.planActivators(); err != nil {
+	if err := s.planActivators(p); err != nil {
 		return nil, err
-	}
-	if p.Global && p.emu != nil {
-		if p.registers, err = s.willRegister(p.Arch, p.Name); err != nil {
-			return nil, err
-		}
 	}
 	p.Steps = planSteps(p)
 	return p, nil
@@ -162,6 +156,9 @@ func (p *Plan) planSource(req Request) error {
 		return err
 	}
 	p.Source = SourcePlan{Spec: spec, Why: why, SHA256: req.SHA256}
+	if p.Guest = spec.Guest(); p.Guest == "" {
+		p.Guest = runtime.GOOS
+	}
 	if req.SHA256 != "" && spec.Kind != source.Archive {
 		return fault.New(fault.Usage, "--sha256 goes with --from archive:...", "source %s has no digest", spec)
 	}
@@ -225,102 +222,6 @@ func (p *Plan) checkDebian() error {
 	}
 	return enoughIDs()
 }
-
-// native tells whether the host runs programs of a by itself.
-func native(a *arch.Arch) bool {
-	host := arch.Host()
-	return host != nil && a.Name == host.Name
-}
-
-// planEmulator finds the emulator and where it goes in the root.
-func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
-	if native(p.arch) && req.Emulator == "" {
-		return nil
-	}
-	explicit := req.Emulator
-	if explicit == "" {
-		explicit = p.cfg.Emulators[p.Arch]
-	}
-	best, all, err := qemu.Find(ctx, p.arch, qemu.FindOptions{
-		Explicit: explicit, Dirs: p.cfg.EmulatorDirs, Fetched: s.EmulatorDir(),
-	})
-	if err != nil {
-		return err
-	}
-	var passed []qemu.Candidate
-	for _, c := range all {
-		if !c.Chosen {
-			passed = append(passed, c)
-		}
-	}
-	p.emu = best
-	p.Emulator = &EmulatorPlan{Emulator: best, InRoot: emulatorInRoot(p.arch), PassedOver: passed}
-	if p.arch.CPU != "" {
-		// binfmt_misc cannot pass arguments; linux-user qemu reads this.
-		p.Env = append(p.Env, "QEMU_CPU="+p.arch.CPU)
-	}
-	return nil
-}
-
-// emulatorInRoot is the path of the activator: the one at which both systems'
-// packages install a static emulator.
-func emulatorInRoot(a *arch.Arch) string {
-	dir := "/usr/bin"
-	if runtime.GOOS == "freebsd" {
-		dir = "/usr/local/bin"
-	}
-	return path.Join(dir, "qemu-"+a.QEMU+"-static")
-}
-
-// planActivators makes the jail's entries. A private instance holds nothing
-// else, so there is one entry for the architecture and no order to mind.
-func (p *Plan) planActivators() error {
-	if p.emu == nil {
-		return nil
-	}
-	pattern := p.arch.Pattern(arch.Any)
-	e := activators.Entry{
-		Name:        activatorName(p.Arch),
-		Interpreter: p.Emulator.InRoot,
-		Offset:      pattern.Offset,
-		Magic:       pattern.Magic,
-		Mask:        pattern.Mask,
-		Flags: activators.Flags{
-			// The kernel opens the emulator once, so that a chroot within the
-			// jail needs no copy; set-id programs of the jail get their ids;
-			// and argv[0] survives where the emulator understands it.
-			OpenBinary: true, Credentials: true, FixBinary: true,
-			PreserveArgv0: p.emu.PreservesArgv0(),
-		},
-		Enabled: true,
-	}
-	if p.Global {
-		// The machine's entry opens the host's own file, which outlives the
-		// jail's, and is the one that xjail activator register makes.
-		e.Interpreter = p.emu.Path
-		e.Flags.OpenBinary, e.Flags.Credentials = false, false
-	}
-	if err := e.Validate(); err != nil {
-		return err
-	}
-	header, err := activators.ReadHeader(p.emu.Path)
-	if err != nil {
-		return err
-	}
-	if err := activators.Native(e, header); err != nil {
-		return err
-	}
-	line, err := binfmt.EncodeLine(e)
-	if err != nil {
-		return err
-	}
-	p.Activators = []PlannedActivator{{e, string(line)}}
-	return nil
-}
-
-// activatorName is the name of an entry that xjail makes on Linux. The prefix
-// keeps it apart from those of the distribution.
-func activatorName(archName string) string { return "xjail-" + archName }
 
 // planSteps names the steps in their order, as the journal does.
 func planSteps(p *Plan) []PlannedStep {

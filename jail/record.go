@@ -23,6 +23,7 @@ type Record struct {
 	Version    int                `json:"version"`
 	Name       string             `json:"name"`
 	Arch       string             `json:"arch"`
+	Guest      string             `json:"guest_os,omitempty"` // linux or freebsd
 	Created    time.Time          `json:"created"`
 	Root       string             `json:"root"`
 	Outside    bool               `json:"outside_state,omitempty"` // made with --path

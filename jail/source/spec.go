@@ -36,6 +36,16 @@ func (s Spec) String() string {
 	return string(s.Kind) + ":" + s.Value
 }
 
+// Guest is the system whose programs a root of this source has: linux, freebsd,
+// or "" when only a look into it tells.
+func (s Spec) Guest() string {
+	switch s.Kind {
+	case Debian, Miniroot:
+		return "linux"
+	}
+	return ""
+}
+
 // IsURL tells whether an archive has to be downloaded.
 func (s Spec) IsURL() bool {
 	return s.Kind == Archive && (strings.HasPrefix(s.Value, "http://") || strings.HasPrefix(s.Value, "https://"))
