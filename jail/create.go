@@ -68,7 +68,7 @@ func createSteps(p *Plan) []step {
 	if p.Global && len(p.Activators) > 0 {
 		undo := journalEntry{}
 		if p.registers {
-			undo.Global = []string{p.Arch}
+			undo.Global = []string{p.Activators[0].Name}
 		}
 		steps = append(steps, step{"register", "register " + p.Activators[0].Name + " with the machine", undo, (*creation).register})
 	}
@@ -425,7 +425,7 @@ func (c *creation) publish(context.Context) error {
 }
 
 func (c *creation) register(context.Context) error {
-	return c.store.registerGlobal(c.record)
+	return c.store.registerGlobal(MachineTable(), c.record)
 }
 
 func (c *creation) probe(ctx context.Context) error {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -80,17 +79,15 @@ func (s Store) Belongings(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths, archs := outside(entries), global(entries)
+	paths, registered := outside(entries), global(entries)
 	if r, err := s.Load(name); err == nil {
 		if r.Outside {
 			paths = append(paths, r.Root)
 		}
-		if r.Registered {
-			archs = append(archs, r.Arch)
-		}
+		registered = append(registered, r.registered()...)
 	}
-	for _, a := range archs {
-		paths = append(paths, "activator "+ActivatorName(runtime.GOOS, a, runtime.GOOS))
+	for _, entry := range registered {
+		paths = append(paths, "activator "+entry)
 	}
 	return append(paths, s.dir(name)), nil
 }
@@ -118,9 +115,7 @@ func (s Store) announceDestroy(r *Record) error {
 	if r.Outside {
 		e.Outside = []string{r.Root}
 	}
-	if r.Registered {
-		e.Global = []string{r.Arch}
-	}
+	e.Global = r.registered()
 	j, err := s.openJournal(r.Name)
 	if err != nil {
 		return err
@@ -136,8 +131,8 @@ func (s Store) sweep(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for _, archName := range global(entries) {
-		if err := s.unregisterGlobal(archName, name); err != nil {
+	for _, entry := range global(entries) {
+		if err := s.unregisterGlobal(MachineTable(), entry, name); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		return 0, err
 	}
 	if r.Global && len(r.Activators) > 0 {
-		if err := s.checkGlobal(r); err != nil {
+		if err := s.ensureGlobal(MachineTable(), r); err != nil {
 			return 0, err
 		}
 	}

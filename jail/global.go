@@ -1,17 +1,154 @@
 package jail
 
-// globalJails are the records of the jails that use the machine's activator of
-// an architecture, without the jail except.
-func (s Store) globalJails(archName, except string) ([]*Record, error) {
+import (
+	"errors"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// globalUsers are the records of the jails that use the machine's activator of
+// that name, without the jail except.
+func (s Store) globalUsers(entry, except string) ([]*Record, error) {
 	names, err := s.Names()
 	if err != nil {
 		return nil, err
 	}
 	var users []*Record
 	for _, name := range names {
-		if r, err := s.Load(name); name != except && err == nil && r.Global && r.Arch == archName {
+		r, err := s.Load(name)
+		if err != nil || name == except || !r.Global {
+			continue
+		}
+		if slices.ContainsFunc(r.Activators, func(e activators.Entry) bool { return e.Name == entry }) {
 			users = append(users, r)
 		}
 	}
 	return users, nil
+}
+
+func (s Store) openLedger(t activators.Machine) (*activators.Ledger, error) {
+	instance, err := t.Instance()
+	if err != nil {
+		return nil, err
+	}
+	return activators.OpenLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+}
+
+// owns tells whether xjail made an entry of the machine's table.
+func (s Store) owns(t activators.Machine, e activators.Entry) bool {
+	instance, err := t.Instance()
+	if err != nil {
+		return false
+	}
+	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	return err == nil && l.Owns(e)
+}
+
+// registerGlobal registers the jail's activators with the machine. Those that
+// somebody else made, and that serve the jail as they are, stay as they are.
+func (s Store) registerGlobal(t activators.Machine, r *Record) error {
+	if err := activators.Load(t); err != nil {
+		return err
+	}
+	l, err := s.openLedger(t)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var desired []activators.Entry
+	for _, e := range r.Activators {
+		if now, err := t.Lookup(e.Name); err != nil || l.Owns(now) || !now.Equal(e) {
+			desired = append(desired, e)
+		}
+	}
+	_, err = activators.Register(t, l, desired)
+	return err
+}
+
+// unregisterGlobal removes an activator from the machine, unless a jail other
+// than except needs it or xjail no longer owns it. After a reboot it is not
+// there any more.
+func (s Store) unregisterGlobal(t activators.Machine, entry, except string) error {
+	if users, err := s.globalUsers(entry, except); err != nil || len(users) > 0 {
+		return err
+	}
+	e, err := t.Lookup(entry)
+	if errors.Is(err, activators.ErrUnsupported) {
+		return nil // there is no table, so there is nothing in it
+	}
+	gone := errors.Is(err, activators.ErrNotFound)
+	if err != nil && !gone {
+		return err
+	}
+	l, err := s.openLedger(t)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if gone {
+		return l.Forget(t)
+	}
+	if !l.Owns(e) {
+		return nil
+	}
+	_, err = activators.Unregister(t, l, []string{entry})
+	return err
+}
+
+// ensureGlobal looks that the machine has what a jail needs. On FreeBSD, where
+// entering takes root and there is no other table, what a reboot or an update
+// of the emulator took away is registered again.
+func (s Store) ensureGlobal(t activators.Machine, r *Record) error {
+	err := checkGlobal(t, r)
+	if runtime.GOOS != "freebsd" || err == nil && !s.stale(t, r) {
+		return err
+	}
+	return s.registerGlobal(t, r)
+}
+
+// stale tells whether the kernel runs an emulator that was replaced since.
+func (s Store) stale(t activators.Machine, r *Record) bool {
+	instance, err := t.Instance()
+	if err != nil {
+		return false
+	}
+	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	return err == nil && slices.ContainsFunc(r.Activators, func(e activators.Entry) bool { return l.Stale(e) != "" })
+}
+
+// checkGlobal looks that the machine still has what a jail needs.
+func checkGlobal(t activators.Table, r *Record) error {
+	hint := "as root: xjail activator register " + r.Arch + " --global"
+	for _, want := range r.Activators {
+		e, err := t.Lookup(want.Name)
+		if err != nil {
+			return fault.Wrap(fault.NotFound, err, "the machine no longer has the activator of jail "+r.Name, hint)
+		}
+		if !e.Enabled {
+			return fault.New(fault.NotFound, "as root: xjail activator enable "+r.Arch+" --global", "the activator %s is switched off", e.Name)
+		}
+		if !activators.Covers(e, want) {
+			return fault.New(fault.NotFound, hint, "the activator %s is not for programs of %s any more", e.Name, r.Arch)
+		}
+	}
+	return nil
+}
+
+// willRegister tells whether the machine's activator of that name is for jails
+// to make and to remove: it is not there, or another jail made it. One that the
+// user registered stays when the last jail goes.
+func (s Store) willRegister(t activators.Machine, entry, except string) (bool, error) {
+	_, err := t.Lookup(entry)
+	if errors.Is(err, activators.ErrNotFound) || errors.Is(err, activators.ErrUnsupported) && activators.Loadable(t) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	users, err := s.globalUsers(entry, except)
+	return slices.ContainsFunc(users, func(r *Record) bool { return r.Registered }), err
 }

@@ -48,6 +48,8 @@ type Plan struct {
 	arch *arch.Arch
 	emu  *qemu.Emulator
 	cfg  *Config
+	// served: the machine's activator, when somebody else made it and it will do.
+	served *activators.Entry
 	// registers: the machine's activator is not there yet, or another jail's.
 	registers bool
 }
@@ -97,7 +99,9 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 		}
 		return nil, err
 	}
-	p := &Plan{Name: req.Name, Arch: a.Name, Global: req.Global, SkipDevices: req.SkipDevices, arch: a, cfg: cfg}
+	// FreeBSD has one table, the machine's.
+	everybody := req.Global || runtime.GOOS == "freebsd"
+	p := &Plan{Name: req.Name, Arch: a.Name, Global: everybody, SkipDevices: req.SkipDevices, arch: a, cfg: cfg}
 	if err := s.planRoot(p, req); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
+	"github.com/xjail/xjail/activators/binmiscctl"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/qemu"
 )
@@ -25,6 +26,11 @@ func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
 	explicit := req.Emulator
 	if explicit == "" {
 		explicit = p.cfg.Emulators[p.Arch]
+	}
+	if explicit == "" && runtime.GOOS == "freebsd" {
+		if p.served = s.serving(MachineTable(), p.arch); p.served != nil {
+			explicit = p.served.Interpreter
+		}
 	}
 	best, all, err := qemu.Find(ctx, p.arch, qemu.FindOptions{
 		Explicit: explicit, Dirs: p.cfg.EmulatorDirs, Fetched: s.EmulatorDir(), GuestOS: p.Guest,
@@ -59,36 +65,33 @@ func emulatorInRoot(host string, a *arch.Arch, e *qemu.Emulator) string {
 	return path.Join("/usr/bin", "qemu-"+a.QEMU+"-static")
 }
 
-// ActivatorName is the name of the entry that xjail makes for programs of an
-// architecture and a system. Linux: the prefix keeps it apart from those of the
-// distribution. FreeBSD: it is the TARGET_ARCH, by which poudriere asks for it.
-func ActivatorName(host string, archName, guest string) string {
+// ActivatorName is the name of the entry that xjail makes on a host for the
+// programs of an architecture that a policy takes. Linux: the prefix keeps it
+// apart from those of the distribution. FreeBSD: it is the TARGET_ARCH, by which
+// poudriere asks for it.
+func ActivatorName(host, archName string, policy arch.Policy) string {
 	switch {
 	case host == "freebsd":
 		return archName
-	case guest == "freebsd":
-		return "xjail-" + archName + "-freebsd"
+	case policy == arch.FreeBSD:
+		return activatorPrefix + archName + "-freebsd"
 	}
-	return "xjail-" + archName
+	return activatorPrefix + archName
 }
 
-// activatorEntry is the entry that runs programs of a by an emulator. preOpen
-// says that the FreeBSD kernel knows PRE_OPEN; it is the same to Linux.
-func activatorEntry(host, guest string, a *arch.Arch, e *qemu.Emulator, interpreter string, preOpen bool) activators.Entry {
-	entry := activators.Entry{Name: ActivatorName(host, a.Name, guest), Interpreter: interpreter, Enabled: true}
-	policy := arch.Any
-	switch {
-	case host == "freebsd":
-		policy = arch.Binmisc
+const activatorPrefix = "xjail-"
+
+// Activator is the entry with which a host runs programs of a by the emulator
+// e, as an interpreter that is at that path. preOpen says that the FreeBSD
+// kernel knows PRE_OPEN; it is the same to Linux.
+func Activator(host string, policy arch.Policy, a *arch.Arch, e *qemu.Emulator, interpreter string, preOpen bool) activators.Entry {
+	entry := activators.Entry{Name: ActivatorName(host, a.Name, policy), Interpreter: interpreter, Enabled: true}
+	if host == "freebsd" {
 		entry.Flags.PreOpen = preOpen
 		if a.CPU != "" {
 			entry.Args = []string{"-cpu", a.CPU}
 		}
-	case guest == "freebsd":
-		// Only what is marked as FreeBSD's: the rest is Linux's own.
-		policy = arch.FreeBSD
-	}
-	if host != "freebsd" {
+	} else {
 		// The kernel opens the emulator once, so that a chroot within the jail
 		// needs no copy; and argv[0] survives where the emulator understands it.
 		entry.Flags.FixBinary, entry.Flags.PreserveArgv0 = true, e.PreservesArgv0()
@@ -98,21 +101,22 @@ func activatorEntry(host, guest string, a *arch.Arch, e *qemu.Emulator, interpre
 	return entry
 }
 
+// policy is which programs a jail's activator takes. On Linux those of a
+// FreeBSD root are told by their mark: what has none is Linux's own.
+func policy(host, guest string) arch.Policy {
+	if host != "freebsd" && guest == "freebsd" {
+		return arch.FreeBSD
+	}
+	return arch.DefaultPolicy(host)
+}
+
 // planActivators makes the jail's entries. A private instance holds nothing
 // else, so there is one entry for the architecture and no order to mind.
 func (s Store) planActivators(p *Plan) error {
 	if p.emu == nil {
 		return nil
 	}
-	e := activatorEntry(runtime.GOOS, p.Guest, p.arch, p.emu, p.Emulator.InRoot, true)
-	if p.Global {
-		// The machine's entry opens the host's own file, which outlives the
-		// jail's, and is the one that xjail activator register makes.
-		e.Interpreter = p.emu.Path
-	} else {
-		// Set-id programs of the jail get their ids.
-		e.Flags.OpenBinary, e.Flags.Credentials = true, true
-	}
+	e := p.entry(runtime.GOOS, MachineTable())
 	if err := e.Validate(); err != nil {
 		return err
 	}
@@ -123,13 +127,56 @@ func (s Store) planActivators(p *Plan) error {
 	if err := activators.Native(e, header); err != nil {
 		return err
 	}
-	line, err := binfmt.EncodeLine(e)
+	line, err := registerLine(runtime.GOOS, e)
 	if err != nil {
 		return err
 	}
-	p.Activators = []PlannedActivator{{e, string(line)}}
-	if p.Global {
-		p.registers, err = s.willRegister(p.Arch, p.Name)
+	p.Activators = []PlannedActivator{{e, line}}
+	if p.Global && p.served == nil {
+		p.registers, err = s.willRegister(MachineTable(), e.Name, p.Name)
 	}
 	return err
+}
+
+// entry is the jail's activator on a host.
+func (p *Plan) entry(host string, t activators.Table) activators.Entry {
+	if p.served != nil {
+		return *p.served
+	}
+	e := Activator(host, policy(host, p.Guest), p.arch, p.emu, p.Emulator.InRoot, activators.PreOpens(t))
+	if p.Global {
+		// The machine's entry opens the host's own file, which outlives the
+		// jail's, and is the one that xjail activator register makes.
+		e.Interpreter = p.emu.Path
+	} else {
+		// Set-id programs of the jail get their ids.
+		e.Flags.OpenBinary, e.Flags.Credentials = true, true
+	}
+	return e
+}
+
+// registerLine is what registers e: Linux's register line, FreeBSD's command.
+func registerLine(host string, e activators.Entry) (string, error) {
+	if host == "freebsd" {
+		return binmiscctl.CommandLine(e), nil
+	}
+	line, err := binfmt.EncodeLine(e)
+	return string(line), err
+}
+
+// serving is the entry of somebody else, such as the ports' rc script, that
+// runs programs of the architecture already: enabled, for all that ours would
+// take, and with an emulator behind it. On FreeBSD the table is the machine's,
+// and a second entry could only take the programs away from the first.
+func (s Store) serving(t activators.Machine, a *arch.Arch) *activators.Entry {
+	e, err := t.Lookup(ActivatorName("freebsd", a.Name, arch.Binmisc))
+	if err != nil || !e.Enabled || s.owns(t, e) {
+		return nil
+	}
+	pattern := a.Pattern(arch.Binmisc)
+	ours := activators.Entry{Name: e.Name, Offset: pattern.Offset, Magic: pattern.Magic, Mask: pattern.Mask}
+	if !activators.Covers(e, ours) {
+		return nil
+	}
+	return &e
 }

@@ -37,6 +37,17 @@ type Record struct {
 	Probe      Probe    `json:"probe"`
 }
 
+// registered are the machine's activators that go with the last jail.
+func (r *Record) registered() []string {
+	var names []string
+	for _, e := range r.Activators {
+		if r.Registered {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
 // SourceRecord says where the root came from.
 type SourceRecord struct {
 	Kind    string `json:"kind"`

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/xjail/xjail/activators"
-	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/qemu"
@@ -58,7 +58,7 @@ func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
 		checks = append(checks, verifyEmulator(root, r), verifyOrigin(r))
 	}
 	for _, e := range r.Activators {
-		checks = append(checks, s.verifyActivator(r, e))
+		checks = append(checks, verifyActivator(r, e))
 	}
 	return append(checks, s.verifyProbe(ctx, r)), nil
 }
@@ -101,12 +101,12 @@ func verifyOrigin(r *Record) Check {
 	return c
 }
 
-func (s Store) verifyActivator(r *Record, e activators.Entry) Check {
+func verifyActivator(r *Record, e activators.Entry) Check {
 	c := Check{OK, "activator " + e.Name, "private to the jail, registered at each entering", ""}
 	if r.Global {
 		c.Message = "registered with the machine"
 	}
-	_, err := binfmt.EncodeLine(e)
+	_, err := registerLine(runtime.GOOS, e)
 	if err == nil {
 		err = e.Validate()
 	}
@@ -114,7 +114,7 @@ func (s Store) verifyActivator(r *Record, e activators.Entry) Check {
 		err = activators.Native(e)
 	}
 	if err == nil && r.Global {
-		err = s.checkGlobal(r)
+		err = checkGlobal(MachineTable(), r)
 	}
 	if err != nil {
 		c.Result, c.Message, c.Fix = Failed, err.Error(), fault.HintOf(err)

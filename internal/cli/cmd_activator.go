@@ -11,14 +11,12 @@ import (
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
+	"github.com/xjail/xjail/activators/binmiscctl"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail"
 	"github.com/xjail/xjail/qemu"
 )
-
-// activatorPrefix begins the names of xjail's entries in the machine's table
-// on Linux, which keeps them apart from the distribution's.
-const activatorPrefix = "xjail-"
 
 func newActivator(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,7 +24,9 @@ func newActivator(g *globals) *cobra.Command {
 		Short: "The kernel's rules that start emulators, of the whole machine",
 		Long: `Look at and change the machine's activators: the rules by which its kernel hands
 foreign programs to emulators. On Linux a jail has rules of its own, and needs
-none of these; --global says that the whole machine is meant.
+none of these; --global says that the whole machine is meant. FreeBSD has one
+table, which is always meant; its kernel module imgact_binmisc is loaded when an
+entry is to be registered.
 
 Only entries that xjail made are changed or removed. An entry that could take
 the machine's own programs is refused, always.`,
@@ -58,22 +58,30 @@ func addBinfmtDir(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "binfmt-dir", binfmt.DefaultDir, "`directory` on which binfmt_misc is mounted (Linux)")
 }
 
-// check wants --global, and a kernel that these commands know.
+// check wants --global where a machine has other tables than its own.
 func (o *activatorOptions) check(cmd *cobra.Command) error {
-	if !o.global {
+	if !o.global && hostOf(o.dir) == "linux" {
 		return fault.New(fault.Usage, "jails have private activators and need none of the machine's; to change the whole machine: "+cmd.CommandPath()+" ... --global",
 			"%s changes the activators of the whole machine, and --global is not given", cmd.CommandPath())
 	}
-	return linuxOnly(o.dir)
+	return nil
 }
 
-// linuxOnly refuses to look for binfmt_misc on another system, unless a
-// directory is named.
-func linuxOnly(dir string) error {
-	if runtime.GOOS == "linux" || dir != binfmt.DefaultDir {
-		return nil
+// hostOf is the system whose table is meant: a directory is Linux's.
+func hostOf(dir string) string {
+	if dir == binfmt.DefaultDir {
+		return runtime.GOOS
 	}
-	return fault.New(fault.Unsupported, "use binmiscctl(8)", "activators of %s cannot be changed by this version", runtime.GOOS)
+	return "linux"
+}
+
+// machineTable is the machine's table, or the one that is mounted on a
+// directory.
+func machineTable(dir string) activators.Machine {
+	if dir == binfmt.DefaultDir {
+		return jail.MachineTable()
+	}
+	return binfmt.New(dir)
 }
 
 // ledger is where xjail remembers the entries that it made.
@@ -85,7 +93,7 @@ func (g *globals) ledger() (string, error) {
 // changeActivators opens the machine's table and its ledger, makes a plan, and applies or
 // prints it.
 func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.Table, l *activators.Ledger, list []activators.Entry) (*activators.Plan, error)) error {
-	table := binfmt.New(o.dir)
+	table := machineTable(o.dir)
 	l, err := g.openLedger(table, o.dryRun)
 	if err != nil {
 		return err
@@ -108,11 +116,11 @@ func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.T
 		}
 		g.warnSwitchedOff(table)
 	}
-	return g.printPlan(o, p)
+	return g.printPlan(o, table, p)
 }
 
 // openLedger opens the record of xjail's entries, for a table that is there.
-func (g *globals) openLedger(table *binfmt.Table, readOnly bool) (*activators.Ledger, error) {
+func (g *globals) openLedger(table activators.Machine, readOnly bool) (*activators.Ledger, error) {
 	if _, err := table.List(); err != nil {
 		return nil, err
 	}
@@ -131,7 +139,7 @@ func (g *globals) openLedger(table *binfmt.Table, readOnly bool) (*activators.Le
 }
 
 // warnSwitchedOff says that entries have no effect.
-func (g *globals) warnSwitchedOff(table *binfmt.Table) {
+func (g *globals) warnSwitchedOff(table activators.Machine) {
 	s, err := table.Status()
 	if err == nil && s.Available && !s.Enabled {
 		fmt.Fprintf(g.Stderr, "xjail: warning: binfmt_misc on %s is switched off as a whole: no entry has an effect\n", s.Where)
@@ -156,13 +164,17 @@ type activatorWrite struct {
 	Text string `json:"text"`
 }
 
-func (g *globals) printPlan(o *activatorOptions, p *activators.Plan) error {
-	answer := activatorChange{Where: o.dir, Applied: !o.dryRun, Items: p.Items, Writes: []activatorWrite{}}
+func (g *globals) printPlan(o *activatorOptions, table activators.Machine, p *activators.Plan) error {
+	status, err := table.Status()
+	if err != nil {
+		return err
+	}
+	answer := activatorChange{Where: status.Where, Applied: !o.dryRun, Items: p.Items, Writes: []activatorWrite{}}
 	if answer.Items == nil {
 		answer.Items = []activators.Item{}
 	}
 	for _, s := range p.Steps {
-		writes, err := writesOf(o.dir, s)
+		writes, err := writesOf(status, s)
 		if err != nil {
 			return err
 		}
@@ -191,9 +203,18 @@ func (g *globals) printItem(i activators.Item) {
 	}
 }
 
-// writesOf is a step as what is written to the kernel's files.
-func writesOf(dir string, s activators.Step) ([]activatorWrite, error) {
-	file := filepath.Join(dir, s.Entry.Name)
+// writesOf is a step as what is written to the kernel: to Linux's files, or to
+// a sysctl of FreeBSD, where a record of 1852 bytes is shown as the binmiscctl(8)
+// command that sends the same.
+func writesOf(table activators.Status, s activators.Step) ([]activatorWrite, error) {
+	if table.Kernel == "freebsd" {
+		text := "binmiscctl " + string(s.Op) + " " + s.Entry.Name
+		if s.Op == activators.Add {
+			text = binmiscctl.CommandLine(s.Entry)
+		}
+		return []activatorWrite{{table.Where + "." + string(s.Op), text}}, nil
+	}
+	file := filepath.Join(table.Where, s.Entry.Name)
 	switch s.Op {
 	case activators.Remove:
 		return []activatorWrite{{file, "-1"}}, nil
@@ -203,7 +224,7 @@ func writesOf(dir string, s activators.Step) ([]activatorWrite, error) {
 		return []activatorWrite{{file, "0"}}, nil
 	}
 	line, err := binfmt.EncodeLine(s.Entry)
-	writes := []activatorWrite{{filepath.Join(dir, "register"), string(line)}}
+	writes := []activatorWrite{{filepath.Join(table.Where, "register"), string(line)}}
 	if !s.Entry.Enabled {
 		writes = append(writes, activatorWrite{file, "0"})
 	}
@@ -217,13 +238,15 @@ func newActivatorRegister(g *globals) *cobra.Command {
 		Short: "Make the whole machine run programs of other architectures",
 		Long: `Register emulators with the machine's kernel, so that programs of the
 architectures run everywhere on it, until the next boot. Entries are named
-xjail-ARCH. One that is there already is left, enabled, or replaced without a
+xjail-ARCH on Linux, and by their TARGET_ARCH on FreeBSD, where poudriere asks
+for that name. One that is there already is left, enabled, or replaced without a
 moment in which there is none. If a step fails, what was done is undone.
 
-The emulator is opened now (flag F) and works in every root; after an update of
-it, register again. Entries that xjail did not make are not touched: one with
-the same name, or whose programs this one would all take, is a conflict (exit
-status 16). binfmt_misc must be mounted.`,
+The emulator is opened now (flag F; PRE_OPEN on FreeBSD 13.2 and newer) and
+works in every root; after an update of it, register again. Entries that xjail
+did not make are not touched: one with the same name, or whose programs this one
+would all take, is a conflict (exit status 16). On Linux binfmt_misc must be
+mounted; on FreeBSD the kernel's module is loaded.`,
 		Example: `  sudo xjail activator register mips64 riscv64 --global
   xjail activator register mips64 --global --dry-run
   sudo xjail activator register arm --global --emulator /opt/qemu/qemu-arm`,
@@ -233,7 +256,7 @@ status 16). binfmt_misc must be mounted.`,
 	}
 	o.addFlags(cmd)
 	cmd.Flags().StringVar(&o.emulator, "emulator", "", "`file` to use instead of the best one that is found; for one ARCH")
-	cmd.Flags().StringVar(&o.osabi, "osabi", "any", "programs of which systems, by EI_OSABI: any, freebsd, linux")
+	cmd.Flags().StringVar(&o.osabi, "osabi", "", "programs of which systems, by EI_OSABI: any, freebsd, linux (default any)")
 	cmd.Flags().BoolVar(&o.credential, "credential", false, "set-id programs get the ids of the program, not of the emulator (flag C)")
 	_ = cmd.RegisterFlagCompletionFunc("osabi", cobra.FixedCompletions([]string{"any", "freebsd", "linux"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -253,7 +276,7 @@ func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, arg
 	if o.emulator != "" && len(args) > 1 {
 		return usageError(cmd, "--emulator names one file, and %d architectures are given", len(args))
 	}
-	policy, err := arch.ParsePolicy(o.osabi)
+	policy, err := policyOf(o)
 	if err != nil {
 		return err
 	}
@@ -262,7 +285,7 @@ func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, arg
 		return err
 	}
 	// Whether there is a table to change is known before emulators are asked.
-	if _, err := binfmt.New(o.dir).List(); err != nil {
+	if err := o.tableThere(); err != nil {
 		return err
 	}
 	var desired []activators.Entry
@@ -278,14 +301,34 @@ func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, arg
 	})
 }
 
+// policyOf is what --osabi asks for, or what is right for the kernel.
+func policyOf(o registerOptions) (arch.Policy, error) {
+	if o.osabi == "" {
+		return arch.DefaultPolicy(hostOf(o.dir)), nil
+	}
+	return arch.ParsePolicy(o.osabi)
+}
+
+// tableThere looks for the table, and loads the kernel's module for it unless
+// nothing is to be changed.
+func (o *activatorOptions) tableThere() error {
+	table := machineTable(o.dir)
+	if activators.Loadable(table) {
+		if o.dryRun {
+			return nil
+		}
+		return activators.Load(table)
+	}
+	_, err := table.List()
+	return err
+}
+
 // activatorFor makes the entry of an architecture, with the emulator that is
 // found. What could take the machine's own programs is refused.
 func (g *globals) activatorFor(ctx context.Context, a *arch.Arch, policy arch.Policy, o registerOptions) (activators.Entry, error) {
-	pattern := a.Pattern(policy)
-	e := activators.Entry{
-		Name: activatorPrefix + a.Name, Offset: pattern.Offset, Magic: pattern.Magic, Mask: pattern.Mask, Enabled: true,
-		Flags: activators.Flags{FixBinary: true, Credentials: o.credential},
-	}
+	host := hostOf(o.dir)
+	e := jail.Activator(host, policy, a, &qemu.Emulator{}, "/", false)
+	e.Flags.Credentials = o.credential
 	if err := activators.Native(e); err != nil {
 		return e, err
 	}
@@ -293,7 +336,8 @@ func (g *globals) activatorFor(ctx context.Context, a *arch.Arch, policy arch.Po
 	if err != nil {
 		return e, err
 	}
-	e.Interpreter, e.Flags.PreserveArgv0 = emulator.Path, emulator.PreservesArgv0()
+	e = jail.Activator(host, policy, a, emulator, emulator.Path, activators.PreOpens(machineTable(o.dir)))
+	e.Flags.Credentials = o.credential
 	header, err := activators.ReadHeader(emulator.Path)
 	if err != nil {
 		return e, fileError(emulator.Path, err)
@@ -301,7 +345,7 @@ func (g *globals) activatorFor(ctx context.Context, a *arch.Arch, policy arch.Po
 	if err := activators.Native(e, header); err != nil {
 		return e, err
 	}
-	_, err = binfmt.EncodeLine(e)
+	_, err = writesOf(activators.Status{Kernel: host}, activators.Step{Op: activators.Add, Entry: e})
 	return e, err
 }
 
@@ -351,7 +395,7 @@ func runActivatorUnregister(cmd *cobra.Command, g *globals, o activatorOptions, 
 	if err := o.check(cmd); err != nil {
 		return err
 	}
-	names, err := activatorNames(args)
+	names, err := activatorNames(hostOf(o.dir), args)
 	if err != nil {
 		return err
 	}
@@ -375,15 +419,15 @@ func owned(list []activators.Entry, l *activators.Ledger) []string {
 
 // activatorNames are the entries of architectures; an entry's own name counts
 // as well.
-func activatorNames(args []string) ([]string, error) {
+func activatorNames(host string, args []string) ([]string, error) {
 	var names []string
 	for _, arg := range args {
-		if !strings.HasPrefix(arg, activatorPrefix) {
+		if !strings.HasPrefix(arg, "xjail-") {
 			a, err := arch.Lookup(arg)
 			if err != nil {
 				return nil, err
 			}
-			arg = activatorPrefix + a.Name
+			arg = jail.ActivatorName(host, a.Name, arch.Any)
 		}
 		names = append(names, arg)
 	}
@@ -413,7 +457,7 @@ func runActivatorSwitch(cmd *cobra.Command, g *globals, o activatorOptions, args
 	if err := o.check(cmd); err != nil {
 		return err
 	}
-	names, err := activatorNames(args)
+	names, err := activatorNames(hostOf(o.dir), args)
 	if err != nil {
 		return err
 	}

@@ -15,16 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/activators"
-	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
 )
-
-// machineState is root's state directory on Linux, where the record of the
-// machine's activators is; everybody may read it.
-const machineState = "/var/lib/xjail"
 
 func newActivatorStatus(g *globals) *cobra.Command {
 	var o statusOptions
@@ -89,9 +84,6 @@ type interpreterFile struct {
 }
 
 func runActivatorStatus(g *globals, o statusOptions) error {
-	if err := linuxOnly(o.dir); err != nil && o.jail == "" {
-		return err
-	}
 	read := g.machineActivators
 	if o.jail != "" {
 		read = g.jailActivators
@@ -115,14 +107,14 @@ func runActivatorStatus(g *globals, o statusOptions) error {
 // machineActivators reads the table on a directory. Without --long and --json
 // it reads nothing else but the ledger.
 func (g *globals) machineActivators(o statusOptions) (*activatorStatus, error) {
-	table := binfmt.New(o.dir)
+	table := machineTable(o.dir)
 	s := &activatorStatus{Entries: []activatorEntry{}}
 	var err error
 	if s.Table, err = table.Status(); err != nil {
 		return nil, err
 	}
 	if !s.Table.Available {
-		s.Hint = "jails need no mount, they have their own; for the machine: mount -t binfmt_misc binfmt_misc " + o.dir
+		s.Hint = unavailableHint(s.Table)
 		return s, nil
 	}
 	if !s.Table.Enabled {
@@ -148,15 +140,23 @@ func (g *globals) machineActivators(o statusOptions) (*activatorStatus, error) {
 	return s, nil
 }
 
+// unavailableHint is what makes a table available.
+func unavailableHint(s activators.Status) string {
+	if s.Kernel == "freebsd" {
+		return "xjail create and xjail activator register load the module; as root: kldload imgact_binmisc"
+	}
+	return "jails need no mount, they have their own; for the machine: mount -t binfmt_misc binfmt_misc " + s.Where
+}
+
 // ledgers are the records of xjail's entries: root's, whose entries everybody
 // sees, and that of this state directory. One that cannot be read makes nothing
 // ours.
-func (g *globals) ledgers(table *binfmt.Table) []*activators.Ledger {
+func (g *globals) ledgers(table activators.Machine) []*activators.Ledger {
 	instance, err := table.Instance()
 	if err != nil {
 		return nil
 	}
-	paths := []string{filepath.Join(machineState, activators.LedgerName)}
+	paths := []string{filepath.Join(rootState(), activators.LedgerName)}
 	if path, err := g.ledger(); err == nil && path != paths[0] {
 		paths = append(paths, path)
 	}
@@ -321,6 +321,12 @@ func (g *globals) printActivators(s *activatorStatus, long bool) error {
 }
 
 func tableText(s activators.Status) string {
+	if s.Kernel == "freebsd" {
+		if !s.Available {
+			return "imgact_binmisc is not in the kernel"
+		}
+		return fmt.Sprintf("imgact_binmisc (%s): entries: %d of %d", s.Where, s.Entries, s.Capacity)
+	}
 	switch {
 	case !s.Available:
 		return "binfmt_misc is not mounted on " + s.Where

@@ -20,10 +20,7 @@ func (g *globals) stateDir() (string, error) {
 		}
 	}
 	if os.Geteuid() == 0 && !jail.InUserNamespace() {
-		if runtime.GOOS == "freebsd" {
-			return "/var/db/xjail", nil
-		}
-		return "/var/lib/xjail", nil
+		return rootState(), nil
 	}
 	if dir := g.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "xjail"), nil
@@ -33,6 +30,15 @@ func (g *globals) stateDir() (string, error) {
 		return "", fault.New(fault.Usage, "xjail --state DIR", "no state directory: neither XJAIL_STATE, XDG_STATE_HOME nor HOME is set")
 	}
 	return filepath.Join(home, ".local", "state", "xjail"), nil
+}
+
+// rootState is root's state directory. The record of the machine's activators in
+// it can be read by everybody.
+func rootState() string {
+	if runtime.GOOS == "freebsd" {
+		return "/var/db/xjail"
+	}
+	return "/var/lib/xjail"
 }
 
 // loadConfig reads the configuration: the named file, which must exist, or the

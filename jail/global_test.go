@@ -1,0 +1,161 @@
+package jail
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/memory"
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/qemu"
+)
+
+// module is a FreeBSD machine's table, in a module that may not be loaded.
+type module struct {
+	*memory.Table
+	loaded bool
+}
+
+func newModule() *module { return &module{Table: memory.New(memory.FreeBSD)} }
+
+func (m *module) Instance() (string, error) { return "test", nil }
+func (m *module) PreOpen() bool             { return true }
+func (m *module) Load() error               { m.loaded = true; return nil }
+
+func (m *module) Lookup(name string) (activators.Entry, error) {
+	if !m.loaded {
+		return activators.Entry{}, activators.Fail(activators.ErrUnsupported, "look up", nil, "")
+	}
+	return m.Table.Lookup(name)
+}
+
+// globalJail is a jail that uses the machine's activator of an architecture.
+func globalJail(t *testing.T, s Store, name, archName string, registered bool) *Record {
+	t.Helper()
+	e := Activator("freebsd", arch.Binmisc, mustArch(t, archName), &qemu.Emulator{}, "/bin/sh", true)
+	r := &Record{Version: recordVersion, Name: name, Arch: archName, Global: true, Registered: registered, Activators: []activators.Entry{e}}
+	if err := os.MkdirAll(s.dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.save(r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func names(t *testing.T, m *module) []string {
+	t.Helper()
+	list, err := m.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{}
+	for _, e := range list {
+		got = append(got, e.Name)
+	}
+	return got
+}
+
+func TestGlobalShared(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	if will, err := s.willRegister(m, "mips64", "a"); err != nil || !will {
+		t.Fatalf("with the module not loaded: %v, %v", will, err)
+	}
+	a := globalJail(t, s, "a", "mips64", true)
+	if err := s.registerGlobal(m, a); err != nil || !m.loaded {
+		t.Fatalf("register: %v, loaded %v", err, m.loaded)
+	}
+	if will, err := s.willRegister(m, "mips64", "b"); err != nil || !will {
+		t.Fatalf("of another jail: %v, %v", will, err)
+	}
+	b := globalJail(t, s, "b", "mips64", true)
+	if err := s.registerGlobal(m, b); err != nil {
+		t.Fatal(err)
+	}
+	// It goes with the last jail.
+	if err := s.unregisterGlobal(m, "mips64", "a"); err != nil || len(names(t, m)) != 1 {
+		t.Fatalf("with a jail left: %v, %v", err, names(t, m))
+	}
+	if err := os.RemoveAll(s.dir("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.unregisterGlobal(m, "mips64", "b"); err != nil || len(names(t, m)) != 0 {
+		t.Fatalf("with no jail left: %v, %v", err, names(t, m))
+	}
+}
+
+// An entry of somebody else's that does the work is used as it is, and left.
+func TestGlobalServed(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	m.loaded = true
+	a := mustArch(t, "aarch64")
+	port := Activator("freebsd", arch.Binmisc, a, &qemu.Emulator{}, "/bin/sh", false)
+	if s.serving(m, a) != nil {
+		t.Error("nothing is registered")
+	}
+	for name, change := range map[string]func(*activators.Entry){
+		"disabled":      func(e *activators.Entry) { e.Enabled = false },
+		"other magic":   func(e *activators.Entry) { e.Magic = activators.Hex("AB"); e.Mask = nil },
+		"narrower mask": func(e *activators.Entry) { e.Mask = append(activators.Hex(nil), e.Mask...); e.Mask[7] = 0xff },
+	} {
+		bad := port
+		change(&bad)
+		if err := m.Add(bad); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.serving(m, a); got != nil {
+			t.Errorf("%s: serves as %+v", name, got)
+		}
+		if err := m.Remove(bad.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Add(port); err != nil {
+		t.Fatal(err)
+	}
+	got := s.serving(m, a)
+	if got == nil || !got.Equal(port) {
+		t.Fatalf("serving %+v", got)
+	}
+	r := globalJail(t, s, "a", "aarch64", false)
+	r.Activators = []activators.Entry{*got}
+	if err := s.registerGlobal(m, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.unregisterGlobal(m, "aarch64", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := m.Lookup("aarch64"); err != nil || !now.Equal(port) {
+		t.Errorf("afterwards %+v, %v", now, err)
+	}
+}
+
+func TestCheckGlobal(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	r := globalJail(t, s, "a", "riscv64", true)
+	if err := checkGlobal(m, r); !errors.Is(err, activators.ErrUnsupported) || fault.HintOf(err) == "" {
+		t.Errorf("without the module: %v", err)
+	}
+	if err := s.registerGlobal(m, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkGlobal(m, r); err != nil {
+		t.Error(err)
+	}
+	if err := m.Disable("riscv64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkGlobal(m, r); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("switched off: %v", err)
+	}
+	other := globalJail(t, s, "b", "mips64", true)
+	other.Activators[0].Name = "riscv64"
+	if err := m.Enable("riscv64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkGlobal(m, other); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("of another architecture: %v", err)
+	}
+}

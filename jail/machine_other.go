@@ -1,0 +1,11 @@
+//go:build !linux
+
+package jail
+
+import (
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/binfmt"
+)
+
+// MachineTable has nothing here: binfmt_misc is mounted nowhere, and says so.
+func MachineTable() activators.Machine { return binfmt.New(binfmt.DefaultDir) }
