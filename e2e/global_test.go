@@ -69,8 +69,8 @@ formats
 `)
 	wantLines(t, got,
 		"jail one is ready", "formats: xjail-powerpc", "ppc", "jail two is ready", "formats: xjail-powerpc", "1",
-		"switched off", "hint: sudo xjail activator enable powerpc --global", "status 10",
-		"no longer has the activator", "hint: sudo xjail activator register powerpc --global", "status 10",
+		"switched off", "hint: as root: xjail activator enable powerpc --global", "status 10",
+		"no longer has the activator", "hint: as root: xjail activator register powerpc --global", "status 10",
 		"formats:")
 }
 
