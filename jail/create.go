@@ -93,7 +93,7 @@ func sourceSteps(p *Plan) []step {
 	case src.Kind == source.Debian:
 		return []step{{"debian", "install Debian " + src.Value + " " + p.arch.Debian + " with " + source.DebianTool, journalEntry{}, (*creation).debian}}
 	}
-	return []step{{"miniroot", "build the mini root with Go for linux/" + p.arch.GoArch, journalEntry{}, (*creation).miniroot}}
+	return []step{{"miniroot", "build the mini root with Go for " + p.Guest + "/" + p.arch.GoArch, journalEntry{}, (*creation).miniroot}}
 }
 
 // Create carries out a plan. When it fails, or ctx ends, or the process is
@@ -305,7 +305,7 @@ func (c *creation) copyDir(ctx context.Context) error {
 
 func (c *creation) miniroot(ctx context.Context) error {
 	b, err := miniroot.Build(ctx, miniroot.Options{
-		GOARCH: c.plan.arch.GoArch, Env: c.plan.arch.GoEnv,
+		GOOS: c.plan.Guest, GOARCH: c.plan.arch.GoArch, Env: c.plan.arch.GoEnv,
 		// Go's own cache makes the next build of the same quick, so that the
 		// program itself need not be kept.
 		CacheDir: c.temp(),
