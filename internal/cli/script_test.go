@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	run := func() { os.Exit(Main()) }
-	testscript.Main(m, map[string]func(){"xjail": run, jail.InitName: run})
+	testscript.Main(m, map[string]func(){"xjail": run, "binmiscctl": run, jail.InitName: run})
 }
 
 // The command line as scripts see it: testdata/script. Besides testscript's own
