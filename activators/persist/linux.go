@@ -119,3 +119,14 @@ func parseLines(text string) ([]activators.Entry, error) {
 	}
 	return list, nil
 }
+
+// Fit leaves out the files of systemd where there is none: OpenRC reads
+// binfmt.d as well.
+func (t *Tree) Fit(files []File) []File {
+	for _, dir := range []string{"/etc/systemd", "/usr/lib/systemd", "/lib/systemd"} {
+		if s, err := t.look(dir); err != nil || s.exists {
+			return files // what cannot be looked at is said when it is written
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.Path == unitFile || f.Path == unitLink })
+}

@@ -237,3 +237,21 @@ func TestMachine(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where there is no systemd, none of its files is written.
+func TestFit(t *testing.T) {
+	i := newImage(t)
+	files := mustFiles(t, Linux, boot())
+	if got := i.Fit(files); len(got) != 1 || got[0].Path != binfmtFile || len(files) != 3 {
+		t.Errorf("%+v", got)
+	}
+	if err := os.MkdirAll(i.dir+"/usr/lib/systemd", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.Fit(files); len(got) != 3 {
+		t.Errorf("%+v", got)
+	}
+	if got := i.Fit(mustFiles(t, FreeBSD, boot())); len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+}
