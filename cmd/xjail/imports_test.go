@@ -24,6 +24,7 @@ var arrows = map[string]string{
 	"activators/binfmt":     "activators internal/fault",
 	"activators/binmiscctl": "activators internal/fault",
 	"activators/memory":     "activators activators/binfmt internal/fault",
+	"activators/persist":    "activators activators/binfmt internal/fault",
 	"activators/tabletest":  "activators",
 	"arch":                  "internal/fault",
 	"bench/extract":         "jail/extract",
