@@ -81,7 +81,7 @@ func (c *call) set(a *addition, id byte, arg string) error {
 		a.verbatim = true
 	case 'i':
 		if c.kernel != linux && len(arg) > interpreterMax {
-			return usagef("'interpreter' too large").with(fmt.Sprintf("It has %d bytes, %d at most.", len(arg), interpreterMax))
+			return usagef("'interpreter' too large").with(fmt.Sprintf("it has %d bytes, %d at most", len(arg), interpreterMax))
 		}
 		a.interpreter = arg
 	case 'm':
@@ -159,7 +159,7 @@ func (a *addition) bytes(text string) (activators.Hex, error) {
 		return nil, err
 	}
 	if int64(len(b)) != a.size {
-		return nil, fmt.Errorf("It has %d bytes, and --size is %d.", len(b), a.size) //nolint:revive,staticcheck // a line of its own, as a sentence
+		return nil, fmt.Errorf("it has %d bytes, and --size is %d", len(b), a.size)
 	}
 	return b, nil
 }
@@ -169,7 +169,7 @@ func (a *addition) bytes(text string) (activators.Hex, error) {
 func (c *call) check(a *addition) error {
 	if a.offset < 0 || a.offset > activators.HeaderMax-a.size {
 		return usagef("%s", invalidText).with(
-			fmt.Sprintf("Error: %d bytes at offset %d are not within the first %d bytes of a file.", a.size, a.offset, activators.HeaderMax))
+			fmt.Sprintf("%d bytes at offset %d are not within the first %d bytes of a file", a.size, a.offset, activators.HeaderMax))
 	}
 	a.entry.Offset = int(a.offset)
 	if c.kernel == linux {

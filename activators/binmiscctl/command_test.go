@@ -258,13 +258,13 @@ func TestUsage(t *testing.T) {
 // Details follow the message, on lines of their own.
 func TestDetails(t *testing.T) {
 	for detail, args := range map[string][]string{
-		"It has 3 bytes, and --size is 4.":                                   {"add", "b", "-s4", "-m", "ABC", "-i", "/i"},
-		`"\\xZZ" is not \x and two hexadecimal digits`:                       {"add", "b", "-s4", "-m", `\xZZABC`, "-i", "/i"},
-		"Error: 20 bytes at offset 4294967280 are not within the first 4096": {"add", "b", "-s20", "-m", strings.Repeat("A", 20), "-i", "/i", "-o", "4294967280"},
-		"its interpreter \"relative\" is not an absolute path":               {"add", "b", "-s1", "-m", "A", "-i", "relative"},
-		"Hint: give the absolute path":                                       {"add", "b", "-s1", "-m", "A", "-i", "relative"},
-		"It has 1280 bytes, 1279 at most.":                                   {"add", "b", "-i", "/" + strings.Repeat("i", 1279)},
-		"it has a control character":                                         {"add", "b\n", "-s1", "-m", "A", "-i", "/i"},
+		"it has 3 bytes, and --size is 4\n":                           {"add", "b", "-s4", "-m", "ABC", "-i", "/i"},
+		`"\\xZZ" is not \x and two hexadecimal digits`:                {"add", "b", "-s4", "-m", `\xZZABC`, "-i", "/i"},
+		"20 bytes at offset 4294967280 are not within the first 4096": {"add", "b", "-s20", "-m", strings.Repeat("A", 20), "-i", "/i", "-o", "4294967280"},
+		"its interpreter \"relative\" is not an absolute path":        {"add", "b", "-s1", "-m", "A", "-i", "relative"},
+		"Hint: give the absolute path":                                {"add", "b", "-s1", "-m", "A", "-i", "relative"},
+		"it has 1280 bytes, 1279 at most\n":                           {"add", "b", "-i", "/" + strings.Repeat("i", 1279)},
+		"it has a control character":                                  {"add", "b\n", "-s1", "-m", "A", "-i", "/i"},
 	} {
 		if _, _, errs := run(memory.New(memory.FreeBSD), args...); !strings.Contains(errs, detail) {
 			t.Errorf("no %q in\n%s", detail, errs)

@@ -87,7 +87,7 @@ func (c *call) failure(err error, name string) error {
 		return usagef("'%s' is not unique in activator list", name)
 	case errors.Is(err, activators.ErrFull):
 		// The misspelling is binmiscctl's, and scripts may look for it.
-		return fatalf("Fatal: no more room in the activator list (limited to %d enties)", entriesMax) //nolint:misspell // as printed by FreeBSD
+		return fatalf("Fatal: no more room in the activator list (limited to %d enties)", entriesMax)
 	case errors.Is(err, activators.ErrPermission):
 		return usagef("Insufficient privileges for '%s' command", c.command).with(hintOf(err))
 	case errors.Is(err, activators.ErrInvalid):

@@ -214,16 +214,16 @@ func TestMachine(t *testing.T) {
 			t.Fatalf("%q: %v", dir, err)
 		}
 		defer m.Close()
-		real := t.TempDir()
+		target := t.TempDir()
 		link := filepath.Join(t.TempDir(), "link")
-		if err := os.Symlink(real, link); err != nil {
+		if err := os.Symlink(target, link); err != nil {
 			t.Fatal(err)
 		}
 		f := File{Path: link + "/new/file", Mode: 0o644, Text: "x"}
 		if err := m.put(f); err != nil {
 			t.Fatal(err)
 		}
-		if text, err := os.ReadFile(real + "/new/file"); err != nil || string(text) != "x" {
+		if text, err := os.ReadFile(target + "/new/file"); err != nil || string(text) != "x" {
 			t.Errorf("%q, %v", text, err)
 		}
 		if s, err := m.look(f.Path); err != nil || s.text != "x" {

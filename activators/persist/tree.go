@@ -45,24 +45,24 @@ func (t *Tree) Machine() bool { return t.machine }
 func (t *Tree) name(file string) (string, error) {
 	dir, base := path.Split(path.Clean(file))
 	if t.machine {
-		real, err := resolve(dir)
+		target, err := resolve(dir)
 		if err != nil {
 			return "", failure(err, "look at "+dir)
 		}
-		dir = real
+		dir = target
 	}
 	return strings.TrimPrefix(path.Join(dir, base), "/"), nil
 }
 
 // resolve follows the links of a directory, as far as there is one.
 func resolve(dir string) (string, error) {
-	real, err := filepath.EvalSymlinks(dir)
+	target, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) && path.Clean(dir) != "/" {
 		parent, base := path.Split(path.Clean(dir))
-		real, err = resolve(parent)
-		return path.Join(real, base), err
+		target, err = resolve(parent)
+		return path.Join(target, base), err
 	}
-	return real, err
+	return target, err
 }
 
 // state is what is at a path.
@@ -175,9 +175,9 @@ func failure(err error, what string) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		kind = fault.NoSpace
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+	var perr *fs.PathError
+	if errors.As(err, &perr) {
+		err = perr.Err
 	}
 	return fault.Wrap(kind, err, what, hint)
 }

@@ -252,9 +252,9 @@ func (g *globals) applyBoot(o persistOptions, t *persist.Tree, p persist.Plan) e
 // rememberDeclared writes down that entries are ours which only a file that
 // goes now says.
 func (g *globals) rememberDeclared(dir string) error {
-	declared, err := persist.Declared(declaredRoot)
-	if err != nil || len(declared) == 0 {
-		return nil //nolint:nilerr // what declares nothing makes nothing ours
+	// What cannot be read declares nothing.
+	if declared, _ := persist.Declared(declaredRoot); len(declared) == 0 {
+		return nil
 	}
 	table := machineTable(dir)
 	if s, err := table.Status(); err != nil || !s.Available {
