@@ -149,12 +149,25 @@ func (g *globals) bootEntries(ctx context.Context, o persistOptions, args []stri
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(entries, func(x activators.Entry) bool { return x.Name == e.Name }) {
-			continue
+		if !slices.ContainsFunc(entries, func(x activators.Entry) bool { return x.Name == e.Name }) {
+			entries = append(entries, e)
 		}
-		entries = append(entries, e)
 	}
-	return entries, nil
+	return registrationOrder(entries)
+}
+
+// registrationOrder puts general entries before specific ones, as register
+// does, and refuses two for the same programs.
+func registrationOrder(entries []activators.Entry) ([]activators.Entry, error) {
+	p, err := activators.NewPlan(nil, entries, nil)
+	if err != nil {
+		return nil, err
+	}
+	var sorted []activators.Entry
+	for _, s := range p.Steps {
+		sorted = append(sorted, s.Entry)
+	}
+	return sorted, nil
 }
 
 // ownEntries are the enabled entries that xjail registered, the oldest first.

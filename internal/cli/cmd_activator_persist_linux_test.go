@@ -122,3 +122,19 @@ func TestBootActivator(t *testing.T) {
 		}
 	}
 }
+
+// General entries come first: the last one that is registered is tried first.
+func TestRegistrationOrder(t *testing.T) {
+	wide, narrow := mips64Entry("wide", "/q"), mips64Entry("narrow", "/q")
+	wide.Magic = wide.Magic[:19]
+	for _, entries := range [][]activators.Entry{{wide, narrow}, {narrow, wide}} {
+		if got, err := registrationOrder(entries); err != nil || len(got) != 2 || got[0].Name != "wide" || got[1].Name != "narrow" {
+			t.Errorf("%v, %+v", err, got)
+		}
+	}
+	same := narrow
+	same.Name = "same"
+	if _, err := registrationOrder([]activators.Entry{narrow, same}); err == nil {
+		t.Error("two entries for the same programs are both registered at boot")
+	}
+}
