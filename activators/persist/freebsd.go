@@ -46,7 +46,7 @@ func settings(b Boot) string {
 	set("enable", "YES")
 	set("archs", b.archs())
 	if b.Program != packageProgram {
-		set("program", b.Program)
+		set("command", b.Program) // rc.subr(8) has a meaning for program
 	}
 	if b.State != "" {
 		set("state", b.State)

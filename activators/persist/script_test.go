@@ -37,7 +37,7 @@ func newService(t *testing.T, settings string) *service {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(s.dir, "table"), "")
-	write(t, filepath.Join(s.dir, "xjail_activators"), settings+"\nxjail_activators_program="+stub+"\n")
+	write(t, filepath.Join(s.dir, "xjail_activators"), settings+"\nxjail_activators_command="+stub+"\n")
 	return s
 }
 

@@ -9,25 +9,27 @@ import (
 	"github.com/xjail/xjail/activators/binmiscctl"
 )
 
-// binmiscctlLong has the examples that need more than a line; the first is that
-// of the activator's announcement in 2013.
+// binmiscctlLong has the example that needs more than a line: that of the
+// activator's announcement in 2013. What is set in by four is a shell's, or as
+// it is, in the man page too.
 const binmiscctlLong = `The command line of FreeBSD's binmiscctl(8): the same options, the same output,
 the same messages, and exit status 255 for every failure. A link to xjail that
 is called binmiscctl is that program. On Linux the entries are those of
 binfmt_misc; --pre-open is its flag F.
 
-  add NAME --interpreter "PATH ARGUMENTS" --magic M [--mask K]
-      --size N [--offset N] [--set-enabled] [--pre-open] [--verbatim]
-  remove NAME    disable NAME    enable NAME    lookup NAME    list
+    add NAME --interpreter "PATH ARGUMENTS" --magic M [--mask K]
+        --size N [--offset N] [--set-enabled] [--pre-open] [--verbatim]
+    remove|disable|enable|lookup NAME
+    list
 
-In M and K, \xHH is a byte and \\ a backslash. Both have N bytes.
+M and K have N bytes. In them \xHH is a byte, in hexadecimal, and a backslash is
+written twice.
 
-  xjail binmiscctl add mips64elf --interpreter "/usr/local/bin/qemu-mips64" \
-      --magic "\x7f\x45\x4c\x46\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\
-  \x00\x02\x00\x08" \
-      --mask "\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\
-  \xff\xfe\xff\xff" \
-      --size 20 --set-enabled
+    f='\xff\xff\xff\xff' z='\x00\x00\x00\x00'
+    xjail binmiscctl add mips64elf --set-enabled --size 20 \
+        --interpreter /usr/local/bin/qemu-mips64 \
+        --magic "\x7fELF\x02\x02\x01\x00$z$z\x00\x02\x00\x08" \
+        --mask "$f\xff\xff\xff\x00$f$f\xff\xfe\xff\xff"
 
 Without --mask, a mask of ones is sent: FreeBSD's kernel would otherwise match
 no byte of 0x80 or more. --verbatim sends the entry as it is. An entry that
