@@ -214,6 +214,31 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
+// abandon lets go of an entry whose download failed. One into which nothing came
+// is taken away.
+func (e *cacheEntry) abandon() {
+	defer e.lock.Close()
+	if _, err := os.Lstat(e.path(wholeName)); err == nil {
+		return
+	}
+	if info, err := os.Lstat(e.path(partName)); err == nil && info.Size() > 0 {
+		return
+	}
+	if e.empty() == nil {
+		Cache{filepath.Dir(e.dir)}.RemoveEmpty()
+	}
+}
+
+// empty removes the directory with all that is in it.
+func (e *cacheEntry) empty() error {
+	for _, name := range []string{wholeName, partName, aboutName, aboutName + ".new"} {
+		if err := os.Remove(e.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Remove(e.dir)
+}
+
 // finish makes the whole file of the part, which has the right digest.
 func (e *cacheEntry) finish(part *os.File) error {
 	err := part.Sync()
@@ -294,12 +319,7 @@ func (c Cache) Remove(digest string) (gone bool, err error) {
 		return err == nil, err
 	}
 	defer f.Close()
-	for _, name := range []string{wholeName, partName, aboutName, aboutName + ".new"} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
-	}
-	return true, os.Remove(dir)
+	return true, (&cacheEntry{dir: dir}).empty()
 }
 
 // RemoveEmpty takes the cache's directories away when nothing is in them.

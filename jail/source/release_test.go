@@ -287,6 +287,9 @@ func TestReleaseFailures(t *testing.T) {
 			if fault.HintOf(err) == "" {
 				t.Errorf("no hint: %v", err)
 			}
+			if _, err := os.Lstat(filepath.Dir(f.cache.Dir)); tt.resumed != "base.txz bytes=8500-" && !os.IsNotExist(err) {
+				t.Errorf("a cache of nothing: %v", err)
+			}
 			m.on(nil)
 			m.requests()
 			if tt.resumed == "" {

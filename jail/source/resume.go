@@ -52,7 +52,7 @@ func (c Cache) Fetch(ctx context.Context, f *Fetcher, digest, name string, urls 
 			return cached, nil
 		}
 	}
-	e.lock.Close()
+	e.abandon()
 	return nil, err
 }
 
