@@ -13,6 +13,7 @@ import (
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/jail/source/releasetest"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
 
@@ -22,8 +23,9 @@ func TestMain(m *testing.M) {
 }
 
 // The command line as scripts see it: testdata/script. Besides testscript's own
-// commands they have "status N COMMAND...", which wants an exit status, and
-// "none FILE...", which wants that nothing is there or only empty directories.
+// commands they have "status N COMMAND...", which wants an exit status, "none
+// FILE...", which wants that nothing is there or only empty directories, and
+// "expand FILE...", which puts variables into files.
 func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip(err)
@@ -37,6 +39,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XJAIL_STATE", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("HOST", arch.Host().Name)
 			qemutest.Linux("mips64", "7.2.22").Write(t, filepath.Join(e.WorkDir, "qemu-mips64-static"))
+			if err := writeReleases(t, e.WorkDir); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "elf"), mips64Header(), 0o755)
 		},
 		Condition: func(cond string) (bool, error) {
@@ -45,8 +50,33 @@ func TestScripts(t *testing.T) {
 			}
 			return false, errors.New("unknown condition")
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": wantStatus, "none": wantNone},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": wantStatus, "none": wantNone, "expand": expand},
 	})
+}
+
+// writeReleases makes a mirror with a FreeBSD release of aarch64, and the set base
+// of one of this machine's architecture.
+func writeReleases(t *testing.T, dir string) error {
+	t.Helper()
+	a, err := arch.Lookup("aarch64")
+	if err != nil {
+		return err
+	}
+	releasetest.New(t, a).Write(t, filepath.Join(dir, "mirror"))
+	return os.WriteFile(filepath.Join(dir, "host.txz"), releasetest.New(t, arch.Host()).Files["base.txz"], 0o600)
+}
+
+// expand puts the variables of the script into files.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("expand has no opposite")
+	}
+	for _, name := range args {
+		name = ts.MkAbs(name)
+		text, err := os.ReadFile(name)
+		ts.Check(err)
+		ts.Check(os.WriteFile(name, []byte(os.Expand(string(text), ts.Getenv)), 0o600))
+	}
 }
 
 // mips64Header is the beginning of a big-endian program, with no segments.
