@@ -160,27 +160,19 @@ func Archives(ctx context.Context, layers []Layer, dst *os.Root, opts Options) (
 			s.opts.SHA256 = l.SHA256
 			before := s.report.Read
 			s.meter.span = func(read int64) (int64, int64) { return before + read, total }
-			if err := unpack(ctx, l.Source, s); err != nil {
-				return fault.Wrap(kindOf(err), err, l.Name, "")
+			err := unpack(ctx, l.Source, s)
+			if err != nil && contextError(err) == nil {
+				err = explain(err, dst)
+				err = fault.Wrap(fault.KindOf(err), err, l.Name, "")
+			}
+			if err != nil {
+				return err
 			}
 			s.report.Read += before
 		}
 		s.report.Format, s.report.SHA256 = "", ""
 		return nil
 	})
-}
-
-// kindOf leaves the errors of the operating system to explain.
-func kindOf(err error) fault.Kind {
-	switch {
-	case noSpace(err):
-		return fault.NoSpace
-	case contextError(err) != nil:
-		return fault.Interrupted
-	case errors.Is(err, fs.ErrPermission) && fault.KindOf(err) == fault.Failed:
-		return fault.Permission
-	}
-	return fault.KindOf(err)
 }
 
 // sizeOf is 0 for what is no file.
