@@ -42,6 +42,7 @@ type creation struct {
 	watch  Watcher
 	record *Record
 	log    *journal
+	lock   *lock
 
 	archive string // the local file, once it is there
 	sets    []*source.Cached
@@ -127,7 +128,7 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 			return nil, fault.New(fault.Exists, "name a directory that does not exist yet", "--path %s exists", p.Root)
 		}
 	}
-	r, err := s.create(ctx, p, w)
+	r, err := s.create(ctx, p, w, l)
 	if err == nil {
 		return r, nil
 	}
@@ -139,7 +140,7 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 	return nil, writeError(err)
 }
 
-func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) {
+func (s Store) create(ctx context.Context, p *Plan, w Watcher, l *lock) (*Record, error) {
 	if err := os.Mkdir(s.dir(p.Name), 0o700); err != nil {
 		return nil, writeError(err)
 	}
@@ -148,7 +149,7 @@ func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 		return nil, err
 	}
 	defer log.close()
-	c := &creation{store: s, plan: p, watch: w, log: log, record: &Record{
+	c := &creation{store: s, plan: p, watch: w, log: log, lock: l, record: &Record{
 		Version: recordVersion, Name: p.Name, Arch: p.Arch, Guest: p.Guest, Created: time.Now().UTC().Truncate(time.Second),
 		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env, NotRun: p.NotRun,
 		Source: SourceRecord{Kind: string(p.Source.Kind), Spec: p.Source.String(), Why: p.Source.Why},

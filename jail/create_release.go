@@ -138,6 +138,9 @@ func (c *creation) runTool(ctx context.Context, argv []string, hint string) erro
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	// What it has started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// When xjail is killed, the jail stays locked until the program has ended:
+	// nobody removes the root under its hands.
+	cmd.ExtraFiles = []*os.File{c.lock.f}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.Stdout = io.MultiWriter(c.watch.Log(), tail)
 	cmd.Stderr = cmd.Stdout

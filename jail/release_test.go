@@ -288,6 +288,22 @@ func TestWrongGuest(t *testing.T) {
 	}
 }
 
+// What uname -m of FreeBSD says is TARGET.
+func TestProbeOfFreeBSD(t *testing.T) {
+	for _, tt := range []struct {
+		arch, said string
+		ok         bool
+	}{
+		{"aarch64", "arm64", true}, {"mips64", "mips", true}, {"powerpc64", "powerpc", true}, {"armv7", "arm", true}, {"riscv64", "riscv", true},
+		{"mips64", "amd64", false}, {"aarch64", "arm", false},
+	} {
+		err := checkProbe(&Record{Arch: tt.arch, Guest: "freebsd"}, Probe{Argv: []string{"/usr/bin/uname", "-m"}, Output: tt.said})
+		if (err == nil) != tt.ok {
+			t.Errorf("%s says %s: %v", tt.arch, tt.said, err)
+		}
+	}
+}
+
 // The plans of a FreeBSD host, seen from here.
 func TestPlanOnFreeBSD(t *testing.T) {
 	w := newBSDWorld(t, "aarch64")
@@ -363,7 +379,8 @@ func TestInstallWorld(t *testing.T) {
 		t.Errorf("%v, hint %q", err, fault.HintOf(err))
 	}
 	w.nothingLeft()
-	fakeMake(`dest=${6#DESTDIR=}
+	fakeMake(`case $(readlink /proc/self/fd/3) in */j.lock) ;; *) exit 3;; esac
+dest=${6#DESTDIR=}
 case $3 in
 installworld) mkdir -p "$dest/bin" && cp "$2/program" "$dest/bin/sh";;
 distribution) echo "$4 $5 $7" > "$dest/etc";;

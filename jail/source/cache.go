@@ -71,15 +71,28 @@ func (e *cacheEntry) path(name string) string { return filepath.Join(e.dir, name
 // lockPoll is how often a lock is tried again that another process holds.
 const lockPoll = 200 * time.Millisecond
 
-// enter makes the directory of a digest and locks it for this process alone.
-// waits is called once when another has the lock.
-func (c Cache) enter(ctx context.Context, digest string, waits func()) (*cacheEntry, error) {
+// enter locks the directory of a digest: together with others when the whole file
+// is there, which whole tells, and else for this process alone, to fetch it. waits
+// is called once when another process fetches it.
+//
+// Whoever uses a file keeps others from nothing but removing it: two that hold
+// files and want those of the other do not wait for ever.
+func (c Cache) enter(ctx context.Context, digest string, waits func()) (e *cacheEntry, whole bool, err error) {
 	dir := filepath.Join(c.Dir, digest)
 	for {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, &diskError{err}
+			return nil, false, &diskError{err}
 		}
-		f, err := tryDirLock(dir)
+		if e, err := lockEntry(dir, unix.LOCK_SH); err == nil && e != nil {
+			if whole, err = e.intact(ctx, digest); whole {
+				return e, true, nil
+			}
+			e.lock.Close()
+			if err != nil {
+				return nil, false, err
+			}
+		}
+		e, err := lockEntry(dir, unix.LOCK_EX)
 		switch {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			if waits != nil {
@@ -88,21 +101,30 @@ func (c Cache) enter(ctx context.Context, digest string, waits func()) (*cacheEn
 			}
 			select {
 			case <-ctx.Done():
-				return nil, fault.Wrap(fault.Interrupted, ctx.Err(), "waiting for another xjail", "")
+				return nil, false, fault.Wrap(fault.Interrupted, ctx.Err(), "waiting for another xjail", "")
 			case <-time.After(lockPoll):
 			}
 		case err != nil:
-			return nil, &diskError{err}
-		case f != nil:
-			e := &cacheEntry{dir: dir, lock: f}
-			e.about = readAbout(dir)
-			return e, nil
+			return nil, false, &diskError{err}
+		case e != nil:
+			whole, err = e.lookup(ctx, digest)
+			return e, whole, err
 		}
 	}
 }
 
+// lockEntry is the entry of a directory with its lock; nil when it was removed in
+// between.
+func lockEntry(dir string, how int) (*cacheEntry, error) {
+	f, err := tryDirLock(dir, how)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	return &cacheEntry{dir: dir, lock: f, about: readAbout(dir)}, nil
+}
+
 // tryDirLock locks a directory, or returns nil when it was removed in between.
-func tryDirLock(dir string) (*os.File, error) {
+func tryDirLock(dir string, how int) (*os.File, error) {
 	f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -110,7 +132,7 @@ func tryDirLock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -133,16 +155,24 @@ func readAbout(dir string) about {
 	return a
 }
 
-// save writes what is known, and the time.
+// save writes what is known, and the time. Several who use the file may do so at
+// a time.
 func (e *cacheEntry) save() error {
 	text, err := json.Marshal(e.about)
-	if err == nil {
-		err = os.WriteFile(e.path(aboutName)+".new", append(text, '\n'), 0o600)
+	if err != nil {
+		return err
 	}
+	f, err := os.CreateTemp(e.dir, "about-*")
+	if err != nil {
+		return &diskError{err}
+	}
+	_, err = f.Write(append(text, '\n'))
+	err = errors.Join(err, f.Close())
 	if err == nil {
-		err = os.Rename(e.path(aboutName)+".new", e.path(aboutName))
+		err = os.Rename(f.Name(), e.path(aboutName))
 	}
 	if err != nil {
+		_ = os.Remove(f.Name())
 		return &diskError{err}
 	}
 	return nil
@@ -171,19 +201,26 @@ func (e *cacheEntry) use(name, fetched string) (*Cached, error) {
 	return &Cached{f, e, fetched}, nil
 }
 
-// lookup opens the whole file when it is there and undamaged. A damaged one is
-// removed, so that it is fetched again.
-func (e *cacheEntry) lookup(ctx context.Context, digest string) (bool, error) {
+// intact tells whether the whole file is there and has its digest.
+func (e *cacheEntry) intact(ctx context.Context, digest string) (bool, error) {
 	sum, err := fileDigest(ctx, e.path(wholeName))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
-	case err != nil:
-		return false, err
-	case sum == digest:
-		return true, nil
 	}
-	return false, os.Remove(e.path(wholeName))
+	return err == nil && sum == digest, err
+}
+
+// lookup is intact for who has the lock alone: a damaged file is removed, so that
+// it is fetched again.
+func (e *cacheEntry) lookup(ctx context.Context, digest string) (bool, error) {
+	whole, err := e.intact(ctx, digest)
+	if whole || err != nil {
+		return whole, err
+	}
+	if err := os.Remove(e.path(wholeName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, &diskError{err}
+	}
+	return false, nil
 }
 
 func fileDigest(ctx context.Context, name string) (string, error) {
@@ -231,8 +268,12 @@ func (e *cacheEntry) abandon() {
 
 // empty removes the directory with all that is in it.
 func (e *cacheEntry) empty() error {
-	for _, name := range []string{wholeName, partName, aboutName, aboutName + ".new"} {
-		if err := os.Remove(e.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := os.ReadDir(e.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(e.path(f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -299,7 +340,7 @@ func (c Cache) item(digest string) CacheItem {
 	} else {
 		it.Partial = true // a download that had not begun
 	}
-	f, err := tryDirLock(dir)
+	f, err := tryDirLock(dir, unix.LOCK_EX)
 	if f != nil {
 		f.Close()
 	}
@@ -311,15 +352,15 @@ func (c Cache) item(digest string) CacheItem {
 // and gone is false.
 func (c Cache) Remove(digest string) (gone bool, err error) {
 	dir := filepath.Join(c.Dir, digest)
-	f, err := tryDirLock(dir)
+	e, err := lockEntry(dir, unix.LOCK_EX)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
-	if err != nil || f == nil {
+	if err != nil || e == nil {
 		return err == nil, err
 	}
-	defer f.Close()
-	return true, (&cacheEntry{dir: dir}).empty()
+	defer e.lock.Close()
+	return true, e.empty()
 }
 
 // RemoveEmpty takes the cache's directories away when nothing is in them.
@@ -331,12 +372,11 @@ func (c Cache) RemoveEmpty() {
 
 // put keeps text, which has the digest; what is there already stays.
 func (c Cache) put(ctx context.Context, digest, name string, text []byte) error {
-	e, err := c.enter(ctx, digest, nil)
-	if err != nil {
-		return err
+	e, whole, err := c.enter(ctx, digest, nil)
+	if e != nil {
+		defer e.lock.Close()
 	}
-	defer e.lock.Close()
-	if ok, err := e.lookup(ctx, digest); err != nil || ok {
+	if err != nil || whole {
 		return err
 	}
 	part, err := os.OpenFile(e.path(partName), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o600)

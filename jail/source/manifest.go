@@ -111,6 +111,8 @@ func chooseSets(all []Set, names []string) ([]Set, error) {
 		case i < 0 && name == optional:
 		case i < 0:
 			return nil, fault.New(fault.NotFound, "--sets takes of: "+setNames(all), "the release has no set %s", name)
+		case slices.ContainsFunc(chosen, func(s Set) bool { return s.SHA256 == all[i].SHA256 }):
+			// The same file under two names: one will do.
 		case name == "base":
 			chosen = slices.Insert(chosen, 0, all[i])
 		default:

@@ -68,6 +68,7 @@ func TestChooseSets(t *testing.T) {
 		{without, "base,lib32", ""},
 		{all, "games", ""},
 		{nil, "", ""},
+		{[]Set{{"base.txz", digestOf("1"), 1}, {"lib32.txz", digestOf("1"), 1}}, "", "base"},
 	} {
 		var names []string
 		if tt.names != "" {

@@ -57,9 +57,19 @@ func onlyFreeBSD(why, instead string) error {
 	return fault.New(fault.Unsupported, "run xjail on FreeBSD, or take "+instead, "source %s, which this system does not have", why)
 }
 
+// pkgStub is base's program of that name, which installs pkg(8) when it is not
+// there: that is for the machine's owner to do.
+const pkgStub = "/usr/sbin/pkg"
+
 // FindPkg says where pkg(8) is.
 func FindPkg() (string, error) {
-	tool, err := exec.LookPath(PkgTool)
+	tool, err := exec.LookPath("/usr/local/sbin/" + PkgTool)
+	if err != nil {
+		tool, err = exec.LookPath(PkgTool)
+	}
+	if err == nil && tool == pkgStub {
+		err = exec.ErrNotFound
+	}
 	if err != nil {
 		return "", fault.New(fault.NotFound, "pkg bootstrap", "pkgbase: pkg(8) is not installed: %w", err)
 	}

@@ -547,6 +547,8 @@ func TestCacheRemove(t *testing.T) {
 	if list, err := f.cache.List(); err != nil || len(list) != 1 || !list[0].Busy {
 		t.Errorf("in use: %+v, %v", list, err)
 	}
+	// Others can use it, too, without waiting.
+	f.works()
 	if err := set.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -37,29 +37,26 @@ func (n Notes) warn(format string, args ...any) {
 // file with another digest), Unsafe (a redirect), Damaged (cut short), Failed
 // (stalled, the network), NotFound (none has it).
 func (c Cache) Fetch(ctx context.Context, f *Fetcher, digest, name string, urls []string, notes Notes) (*Cached, error) {
-	e, err := c.enter(ctx, digest, func() {
+	e, whole, err := c.enter(ctx, digest, func() {
 		if notes.Waits != nil {
 			notes.Waits(name)
 		}
 	})
-	if err != nil {
-		return nil, err
+	from := ""
+	if err == nil && !whole {
+		from, err = e.fetch(ctx, f, digest, name, urls, notes)
 	}
-	from, err := e.fetch(ctx, f, digest, name, urls, notes)
+	var cached *Cached
 	if err == nil {
-		var cached *Cached
-		if cached, err = e.use(name, from); err == nil {
-			return cached, nil
-		}
+		cached, err = e.use(name, from)
 	}
-	e.abandon()
-	return nil, err
+	if err != nil && e != nil {
+		e.abandon()
+	}
+	return cached, err
 }
 
 func (e *cacheEntry) fetch(ctx context.Context, f *Fetcher, digest, name string, urls []string, notes Notes) (from string, err error) {
-	if whole, err := e.lookup(ctx, digest); whole || err != nil {
-		return "", err
-	}
 	// Who looks at the cache wants to know what the part is of.
 	e.Names = []string{name}
 	var failures []error
