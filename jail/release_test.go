@@ -23,9 +23,15 @@ import (
 type listener struct {
 	steps, warnings []string
 	done            int64
+	onStep          func(name string)
 }
 
-func (l *listener) Step(name, what string) { l.steps = append(l.steps, name+": "+what) }
+func (l *listener) Step(name, what string) {
+	l.steps = append(l.steps, name+": "+what)
+	if l.onStep != nil {
+		l.onStep(name)
+	}
+}
 func (l *listener) Progress(done, _, _ int64) {
 	l.done = max(l.done, done)
 }
@@ -41,6 +47,7 @@ type bsdWorld struct {
 	url    string
 	stall  time.Duration
 	heard  *listener
+	onStep func(name string)
 }
 
 // newBSDWorld has no emulator for programs of FreeBSD, as about every Linux.
@@ -78,7 +85,7 @@ func (w *bsdWorld) create(req Request) (*Record, error) {
 		return nil, err
 	}
 	p.stall = w.stall
-	w.heard = &listener{}
+	w.heard = &listener{onStep: w.onStep}
 	return w.store.Create(w.t.Context(), p, w.heard)
 }
 
@@ -252,6 +259,74 @@ func TestReleaseFails(t *testing.T) {
 	}
 }
 
+// A set that somebody changes in the cache, once it was looked at, is not
+// unpacked.
+func TestChangedCache(t *testing.T) {
+	w := newBSDWorld(t, "aarch64")
+	digest := releasetest.Digest(w.server.Release.Files["base.txz"])
+	w.onStep = func(name string) {
+		if name != "extract" {
+			return
+		}
+		if err := os.WriteFile(filepath.Join(w.store.Cache().Dir, digest, "file"), w.server.Release.Files["src.txz"], 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := w.create(Request{})
+	if fault.KindOf(err) != fault.Mismatch || !strings.Contains(err.Error(), "base.txz") {
+		t.Error(err)
+	}
+	w.nothingLeft()
+	w.onStep = nil
+	w.made(Request{})
+}
+
+func TestCheckRoot(t *testing.T) {
+	host := arch.Host()
+	bsd := string(releasetest.Program(host))
+	unmarked := []byte(bsd)
+	unmarked[7] = 0
+	linux := slices.Clone(unmarked)
+	linux[7] = 3
+	for name, tt := range map[string]struct {
+		files map[string]string
+		guest string
+		kind  fault.Kind
+		hint  string
+	}{
+		"freebsd":                    {map[string]string{"bin/sh": bsd}, "freebsd", 0, ""},
+		"freebsd for linux":          {map[string]string{"bin/sh": bsd}, "linux", fault.WrongArch, "--os freebsd"},
+		"linux":                      {map[string]string{"bin/sh": string(linux)}, "linux", 0, ""},
+		"linux for freebsd":          {map[string]string{"bin/sh": string(linux)}, "freebsd", fault.WrongArch, "--os linux"},
+		"no mark":                    {map[string]string{"bin/sh": string(unmarked)}, "linux", 0, ""},
+		"no mark for freebsd":        {map[string]string{"bin/sh": string(unmarked)}, "freebsd", fault.WrongArch, "identify"},
+		"the second has a mark":      {map[string]string{"bin/sh": string(unmarked), "rescue/sh": bsd}, "freebsd", 0, ""},
+		"the second is of another":   {map[string]string{"bin/sh": string(unmarked), "rescue/sh": bsd}, "linux", fault.WrongArch, "--os freebsd"},
+		"only the linker is there":   {map[string]string{"libexec/ld-elf.so.1": bsd}, "freebsd", 0, ""},
+		"a script, and then freebsd": {map[string]string{"bin/sh": "#!/bin/false\n", "lib/libc.so.7": bsd}, "freebsd", 0, ""},
+		"nothing":                    {map[string]string{"etc/motd": "x"}, "freebsd", fault.Damaged, "/bin/sh"},
+	} {
+		dir := t.TempDir()
+		for file, text := range tt.files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		err = checkRoot(root, host, tt.guest)
+		if fault.KindOf(err) != tt.kind || !strings.Contains(fault.HintOf(err), tt.hint) {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		}
+	}
+}
+
 // A root of another system or architecture than was asked for is found out.
 func TestWrongGuest(t *testing.T) {
 	w := newBSDWorld(t, "aarch64")
@@ -263,7 +338,6 @@ func TestWrongGuest(t *testing.T) {
 		hint string
 	}{
 		{"another architecture", Request{Name: "k", Arch: "riscv64", From: "dir:" + root}, fault.WrongArch, "--arch"},
-		{"linux is freebsd", Request{Name: "k", Arch: arch.Host().Name, From: "dir:" + root, Guest: "linux"}, fault.WrongArch, ""},
 		{"source has another", Request{Name: "k", From: "release:14.3", Guest: "linux"}, fault.Usage, "--os"},
 		{"no system", Request{Name: "k", From: "release:14.3", Guest: "plan9"}, fault.Usage, "--os"},
 		{"sets of no release", Request{Name: "k", From: "dir:" + root, Sets: []string{"base"}}, fault.Usage, "--sets"},

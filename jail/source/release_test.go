@@ -346,6 +346,23 @@ func TestMirrorsInOrder(t *testing.T) {
 	}
 }
 
+// A server that knows no ranges sends all again, once.
+func TestNoRanges(t *testing.T) {
+	m := newMirror(t)
+	f := newFetching(t, ReleaseOptions{}, m)
+	m.on(onSet(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "17000")
+		_, _ = w.Write(baseText[:100])
+	}))
+	f.fails(fault.Damaged, "cut short")
+	m.on(onSet(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(baseText) }))
+	m.requests()
+	f.works()
+	if got := m.requests(); !slices.Equal(got, []string{"MANIFEST", "base.txz bytes=100-"}) {
+		t.Errorf("asked for %q", got)
+	}
+}
+
 // A part that is not the beginning of the file does not spoil it.
 func TestWrongPart(t *testing.T) {
 	m := newMirror(t)
