@@ -34,12 +34,7 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
 
-func newCreate(g *globals) *cobra.Command {
-	o := &createOptions{}
-	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Make a jail of another architecture, and run a program in it",
-		Long: `Make a jail: get a root of the architecture, put a static emulator into it,
+const createLong = `Make a jail: get a root of the architecture, put a static emulator into it,
 and run one of its programs. Success means that this program ran.
 
 NAME is the architecture too, unless --arch names another. Without --from the
@@ -64,7 +59,14 @@ bsd-user QEMU is installed that runs on Linux; otherwise nothing is run in it,
 and xjail list says so.
 
 When it fails or is interrupted nothing is left behind. When it is killed, the
-next create or destroy of that name removes what is left.`,
+next create or destroy of that name removes what is left.`
+
+func newCreate(g *globals) *cobra.Command {
+	o := &createOptions{}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a jail of another architecture, and run a program in it",
+		Long:  createLong,
 		Example: `  xjail create mips64
   xjail create bookworm-arm64 --arch arm64 --from debian:bookworm
   xjail create ppc --arch powerpc --from archive:root.tar.xz --sha256 9f86d0...
