@@ -228,10 +228,17 @@ func (c *creation) tryKernel(ctx context.Context) error {
 		return fault.Wrap(fault.Interrupted, ctx.Err(), "", "")
 	case err != nil:
 		return err
-	case status != 0:
-		return fault.New(fault.BadEmulator, "try another emulator with --emulator", "%s --version ended with status %d", c.plan.emu.Path, status)
 	}
-	return nil
+	return checkVersionStatus(c.plan.emu, status)
+}
+
+// checkVersionStatus looks at how --version ended: bsd-user emulators do not know
+// it, say so with their usage, and end with status 1.
+func checkVersionStatus(e *qemu.Emulator, status int) error {
+	if status == 0 || status == 1 && e.Family == qemu.BSDUser {
+		return nil
+	}
+	return fault.New(fault.BadEmulator, "try another emulator with --emulator", "%s --version ended with status %d", e.Path, status)
 }
 
 func (c *creation) download(ctx context.Context) error {

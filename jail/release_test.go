@@ -17,6 +17,7 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/source"
 	"github.com/xjail/xjail/jail/source/releasetest"
+	"github.com/xjail/xjail/qemu"
 )
 
 // listener is a Watcher that remembers.
@@ -359,6 +360,18 @@ func TestWrongGuest(t *testing.T) {
 	}
 	if r := w.made(Request{Name: "l", From: "archive:" + archive, Guest: "freebsd"}); r.Guest != "freebsd" {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestVersionStatus(t *testing.T) {
+	for _, tt := range []struct {
+		family string
+		status int
+		ok     bool
+	}{{qemu.LinuxUser, 0, true}, {qemu.LinuxUser, 1, false}, {qemu.BSDUser, 1, true}, {qemu.BSDUser, 0, true}, {qemu.BSDUser, 139, false}} {
+		if err := checkVersionStatus(&qemu.Emulator{Family: tt.family}, tt.status); (err == nil) != tt.ok {
+			t.Errorf("%s, status %d: %v", tt.family, tt.status, err)
+		}
 	}
 }
 

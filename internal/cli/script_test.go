@@ -39,6 +39,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XJAIL_STATE", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("HOST", arch.Host().Name)
 			qemutest.Linux("mips64", "7.2.22").Write(t, filepath.Join(e.WorkDir, "qemu-mips64-static"))
+			qemutest.BSD("aarch64", "9.2.0").Write(t, filepath.Join(e.WorkDir, "bsd", "qemu-aarch64-static"))
 			if err := writeReleases(t, e.WorkDir); err != nil {
 				return err
 			}
