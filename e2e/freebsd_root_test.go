@@ -12,6 +12,7 @@ import (
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail/source/releasetest"
+	"github.com/xjail/xjail/qemu"
 )
 
 // bsdMirror is a server with a small release of FreeBSD for aarch64, and a
@@ -60,6 +61,13 @@ func (m *bsdMirror) holds() <-chan struct{} {
 func bsdWorld(t *testing.T, as account) *world {
 	t.Helper()
 	w := newWorld(t, as)
+	a, err := arch.Lookup("aarch64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, _, err := qemu.Find(t.Context(), a, qemu.FindOptions{GuestOS: "freebsd", SkipDigest: true}); err == nil {
+		t.Skip("needs a machine without an emulator for FreeBSD, and there is " + e.Path)
+	}
 	w.env = []string{"http_proxy=", "HTTP_PROXY="}
 	return w
 }

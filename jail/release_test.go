@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -61,6 +62,9 @@ func newBSDWorld(t *testing.T, name string) *bsdWorld {
 	a, err := arch.Lookup(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if e, _, err := qemu.Find(t.Context(), a, qemu.FindOptions{GuestOS: "freebsd", SkipDigest: true}); err == nil {
+		t.Skip("needs a machine without an emulator for FreeBSD, and there is " + e.Path)
 	}
 	server := &releasetest.Server{Release: releasetest.New(t, a)}
 	srv := httptest.NewServer(server)
@@ -360,6 +364,27 @@ func TestWrongGuest(t *testing.T) {
 	}
 	if r := w.made(Request{Name: "l", From: "archive:" + archive, Guest: "freebsd"}); r.Guest != "freebsd" {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestReleaseConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "xjail.yaml")
+	pin := strings.Repeat("a", 64)
+	text := "freebsd_mirrors: [http://m.example]\nfreebsd_manifests: {arm64-aarch64-14.3-RELEASE: " + pin + "}\nfreebsd_manifest_dirs: [/d]\nfreebsd_require_pinned: true\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := ReadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := cfg.releaseOptions(Request{Sets: []string{"base"}, ManifestSHA256: "x"})
+	want := source.ReleaseOptions{
+		Mirrors: []string{"http://m.example"}, Sets: []string{"base"}, SHA256: "x",
+		Pins: map[string]string{"arm64-aarch64-14.3-RELEASE": pin}, Dirs: []string{"/d"}, RequirePinned: true,
+	}
+	if !reflect.DeepEqual(o, want) {
+		t.Errorf("%+v, want %+v", o, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail"
 	"github.com/xjail/xjail/jail/source/releasetest"
+	"github.com/xjail/xjail/qemu"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
 
@@ -46,8 +48,11 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "elf"), mips64Header(), 0o755)
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "userns" {
+			switch cond {
+			case "userns":
 				return userNamespaces(), nil
+			case "bsduser":
+				return hasBSDUser(), nil
 			}
 			return false, errors.New("unknown condition")
 		},
@@ -106,6 +111,16 @@ func goCaches(t *testing.T) []string {
 // userNamespaces tells whether this machine lets the caller make a jail.
 func userNamespaces() bool {
 	return exec.Command("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "true").Run() == nil
+}
+
+// hasBSDUser tells whether the machine has an emulator for FreeBSD's aarch64.
+func hasBSDUser() bool {
+	a, err := arch.Lookup("aarch64")
+	if err != nil {
+		return false
+	}
+	_, _, err = qemu.Find(context.Background(), a, qemu.FindOptions{GuestOS: "freebsd", SkipDigest: true})
+	return err == nil
 }
 
 func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
