@@ -110,6 +110,16 @@ func (g *globals) report(err error) int {
 	return code
 }
 
+// warn tells on stderr what does not stop the work.
+func (g *globals) warn(text string) {
+	if g.json {
+		b, _ := json.Marshal(map[string]string{"message_type": "warning", "message": text})
+		fmt.Fprintf(g.Stderr, "%s\n", b)
+		return
+	}
+	fmt.Fprintf(g.Stderr, "xjail: warning: %s\n", text)
+}
+
 // printJSON writes v as the command's answer.
 func (g *globals) printJSON(v any) error {
 	enc := json.NewEncoder(g.Stdout)
