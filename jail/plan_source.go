@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/miniroot"
 	"github.com/xjail/xjail/jail/source"
 )
 
@@ -29,8 +30,12 @@ func (p *Plan) planSource(req Request) error {
 	if err := checkOptions(req, spec); err != nil {
 		return err
 	}
+	own := spec.Guest()
+	if spec.Kind == source.Miniroot && req.Guest == "" {
+		own = p.host.OS // it is built for whichever is wanted
+	}
 	// Before anything else is looked at: what the host cannot run needs no mirror.
-	if err := p.setGuest(spec.Guest(), req.Guest); err != nil {
+	if err := p.setGuest(own, req.Guest); err != nil {
 		return err
 	}
 	if err := p.checkSource(req); err != nil || p.Guest != "" {
@@ -117,8 +122,8 @@ func (p *Plan) checkSource(req Request) (err error) {
 		if !st.IsDir() {
 			return fault.New(fault.Damaged, "use archive: for a file", "source %s is not a directory", src.Value)
 		}
-	case src.Kind == source.Miniroot && p.arch.GoArch == "":
-		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s, so there is no mini root for it", p.Arch)
+	case src.Kind == source.Miniroot && !miniroot.Supported(p.Guest, p.arch.GoArch):
+		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s on %s, so there is no mini root for it", p.Guest, p.Arch)
 	}
 	return nil
 }

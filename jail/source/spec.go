@@ -46,10 +46,10 @@ func (s Spec) String() string {
 }
 
 // Guest is the system whose programs a root of this source has: linux, freebsd,
-// or "" when only a look into it tells.
+// or "" when it can be either.
 func (s Spec) Guest() string {
 	switch s.Kind {
-	case Debian, Miniroot:
+	case Debian:
 		return "linux"
 	case Release, PkgBase, Src:
 		return "freebsd"
