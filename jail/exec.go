@@ -43,6 +43,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
+		Arch: r.Arch, Views: s.views(r.Name), Probe: c.probe,
 	}, c)
 }
 
@@ -80,8 +81,11 @@ func (s Store) runProbe(ctx context.Context, r *Record) (Probe, error) {
 		return Probe{}, err
 	}
 	uname, sh := findInRoot(root, "uname"), findInRoot(root, "sh")
-	root.Close()
 	p := Probe{}
+	if readGuest(root).FreeBSD {
+		p.OS = "freebsd"
+	}
+	root.Close()
 	switch {
 	case uname != "":
 		p.Argv = []string{uname, "-m"}
@@ -121,7 +125,7 @@ func (s Store) capture(ctx context.Context, r *Record, argv []string) (status in
 	}
 	null, err := os.Open(os.DevNull)
 	if err == nil {
-		status, err = s.exec(ctx, r, &Command{Argv: argv, Stdin: null, Stdout: outFile, Stderr: errFile})
+		status, err = s.exec(ctx, r, &Command{Argv: argv, probe: true, Stdin: null, Stdout: outFile, Stderr: errFile})
 		null.Close()
 	}
 	outFile.Close()

@@ -38,14 +38,26 @@ func checkProbe(r *Record, p Probe) error {
 	if err != nil {
 		return err
 	}
-	want := a.Uname
-	if want == "" {
-		want = a.Name
+	want := machines(a, p.OS)
+	for _, m := range want {
+		if p.Output == m || equalMachines(p.Output, m) {
+			return nil
+		}
 	}
-	if p.Output == want || equalMachines(p.Output, want) {
-		return nil
+	return fault.New(fault.WrongArch, "try another emulator with --emulator", "uname -m says %q in the jail, expected %q", p.Output, want[0])
+}
+
+// machines are the answers of uname -m. FreeBSD's is MACHINE, the TARGET of a
+// build: arm64 for aarch64, mips for mips64. Some emulators name the
+// architecture instead.
+func machines(a *arch.Arch, os string) []string {
+	switch {
+	case os == "freebsd" && a.Target != "":
+		return append([]string{a.Target, a.Name}, a.OtherTargets...)
+	case a.Uname != "":
+		return []string{a.Uname}
 	}
-	return fault.New(fault.WrongArch, "try another emulator with --emulator", "uname -m says %q in the jail, expected %q", p.Output, want)
+	return []string{a.Name}
 }
 
 func equalMachines(a, b string) bool {

@@ -62,6 +62,8 @@ type EmulatorRecord struct {
 type Probe struct {
 	Argv   []string `json:"argv"`
 	Output string   `json:"output"`
+	// OS is freebsd for a root of FreeBSD, where uname -m says another thing.
+	OS string `json:"os,omitempty"`
 }
 
 // Store is a state directory: jails/NAME/ for each jail, with its record, its
@@ -90,6 +92,7 @@ func (s Store) jails() string              { return filepath.Join(s.Dir, "jails"
 func (s Store) dir(name string) string     { return filepath.Join(s.jails(), name) }
 func (s Store) record(name string) string  { return filepath.Join(s.dir(name), "jail.json") }
 func (s Store) journal(name string) string { return filepath.Join(s.dir(name), "journal") }
+func (s Store) views(name string) string   { return filepath.Join(s.dir(name), "enter") }
 
 // EmulatorDir is where xjail emulator fetch puts emulators.
 func (s Store) EmulatorDir() string { return filepath.Join(s.Dir, "emulators") }
