@@ -6,12 +6,6 @@ import (
 	"github.com/xjail/xjail/jail/vfsopt"
 )
 
-// Flags of jail_set(2), sys/sys/jail.h.
-const (
-	prisonCreate = 0x1 // JAIL_CREATE
-	prisonUpdate = 0x2 // JAIL_UPDATE
-)
-
 // Values of the parameters that a jail has of its own, shares, or lacks
 // (JAIL_SYS_NEW, JAIL_SYS_INHERIT).
 const (

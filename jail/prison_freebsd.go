@@ -9,6 +9,12 @@ import (
 	"github.com/xjail/xjail/jail/vfsopt"
 )
 
+// Flags of jail_set(2), sys/sys/jail.h.
+const (
+	prisonCreate = 0x1 // JAIL_CREATE
+	prisonUpdate = 0x2 // JAIL_UPDATE
+)
+
 // Prisons lists the jails that are not dying, by jail_get(2).
 func (hostKernel) Prisons() (map[int]string, error) {
 	all := map[int]string{}

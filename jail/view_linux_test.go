@@ -276,3 +276,21 @@ func TestViewThatStays(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 }
+
+func TestPrepare(t *testing.T) {
+	k := &fakeHost{}
+	v := newFakeView(t, k, "bin")
+	if err := os.WriteFile(filepath.Join(v.root, "bin/sh"), noted(1302001), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, g, err := prepare(v, &entrance{Root: "/r", Argv: []string{"sh"}}, 1302001)
+	if err != nil || l.name != "/bin/sh" || g.OSReldate != 1302001 {
+		t.Errorf("%+v, %+v, %v", l, g, err)
+	}
+	if st, err := v.stat("/bin/sh"); err != nil || !st.Mode().IsRegular() {
+		t.Errorf("stat: %v, %v", st, err)
+	}
+	if _, _, err := prepare(v, &entrance{Root: "/r", Binds: []Bind{{"/none", "/x", false}}}, 1501000); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("no source of a bind: %v", err)
+	}
+}
