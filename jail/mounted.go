@@ -40,9 +40,10 @@ func mountsIn(all []mountPoint, dir string) []mountPoint {
 	return in
 }
 
-// patience is how often a busy mount is tried. A process that was killed keeps
-// its files for a moment.
-const patience = 100
+// patience is how often a busy mount is tried, half a second in all. A process
+// that was killed keeps its files for a moment; a jail(2) with a TCP connection
+// that is closing keeps its root for a minute, though nothing runs in it.
+const patience = 25
 
 // takeOff unmounts everything at dir or below it: kindly at first, by force in
 // the end. Only mounts that xjail made are in such a directory.

@@ -37,7 +37,7 @@ const (
 
 // Requests of ioctl(2) on a directory of a devfs: _IOWR and _IOW of group D.
 const (
-	RequestAdd   = 0xc0000000 | Size<<16 | 'D'<<8 | 0 // DEVFSIO_RADD
+	RequestAdd   = 0xc0000000 | Size<<16 | 'D'<<8     // DEVFSIO_RADD, number 0
 	RequestNext  = 0xc0000000 | Size<<16 | 'D'<<8 | 4 // DEVFSIO_RGETNEXT
 	RequestUse   = 0x80000000 | 2<<16 | 'D'<<8 | 10   // DEVFSIO_SUSE
 	RequestApply = 0x80000000 | 2<<16 | 'D'<<8 | 11   // DEVFSIO_SAPPLY
