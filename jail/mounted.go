@@ -15,6 +15,7 @@ import (
 type mountPoint struct {
 	ID   [2]int32 // f_fsid
 	Type string
+	From string // of nullfs: what it shows
 	On   string // the global path that it was mounted on
 }
 
@@ -85,4 +86,19 @@ func takeOffAll(k kernel, mounts []mountPoint, force bool) error {
 		}
 	}
 	return busy
+}
+
+// takeOffAstray unmounts what a step has mounted since before, wherever it is.
+func takeOffAstray(k kernel, s mountStep, before []mountPoint) error {
+	after, err := k.Mounts()
+	if err != nil {
+		return err
+	}
+	for _, m := range after {
+		known := slices.ContainsFunc(before, func(b mountPoint) bool { return b.ID == m.ID })
+		if !known && m.Type == s.Type && m.From == s.Source {
+			err = errors.Join(err, k.Unmount(m.byID(), true))
+		}
+	}
+	return err
 }

@@ -28,7 +28,12 @@ func (hostKernel) Mounts() ([]mountPoint, error) {
 }
 
 func mountPointOf(st *unix.Statfs_t) mountPoint {
-	return mountPoint{ID: st.Fsid.Val, Type: unix.ByteSliceToString(st.Fstypename[:]), On: unix.ByteSliceToString(st.Mntonname[:])}
+	return mountPoint{
+		ID:   st.Fsid.Val,
+		Type: unix.ByteSliceToString(st.Fstypename[:]),
+		From: unix.ByteSliceToString(st.Mntfromname[:]),
+		On:   unix.ByteSliceToString(st.Mntonname[:]),
+	}
 }
 
 func (hostKernel) Unmount(id string, force bool) error {

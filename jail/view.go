@@ -172,12 +172,18 @@ func (v *view) mount(s mountStep) error {
 	if err != nil {
 		return err
 	}
-	err = v.k.Mount(dir, name, s.options(name))
+	before, err := v.k.Mounts()
+	if err == nil {
+		err = v.k.Mount(dir, name, s.options(name))
+	}
 	unix.Close(dir)
 	if err != nil {
 		return mountError(s, err)
 	}
-	return v.check(s)
+	if err := v.check(s); err != nil {
+		return errors.Join(err, takeOffAstray(v.k, s, before))
+	}
+	return nil
 }
 
 // openTarget opens what a step is mounted on: a directory as itself, a file as
