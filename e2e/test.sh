@@ -1,6 +1,7 @@
 #!/bin/sh
 # All tests. What they need is installed first, when this is root on Debian;
-# others are told what will be skipped.
+# others are told what will be skipped. On FreeBSD root's run has the tests of the
+# kernel: its table of activators, and its jails.
 set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -9,4 +10,16 @@ command -v "$GO" >/dev/null || GO=/usr/local/go/bin/go
 sh e2e/setup.sh
 "$GO" vet ./...
 "$GO" test ./...
-XJAIL_E2E=1 "$GO" test -count=1 -timeout 20m ./e2e
+case $(uname -s) in
+Linux)
+	XJAIL_E2E=1 "$GO" test -count=1 -timeout 20m ./e2e
+	;;
+FreeBSD)
+	if [ "$(id -u)" = 0 ]; then
+		XJAIL_TEST_KERNEL=1 "$GO" test -count=1 ./e2e/freebsd
+		XJAIL_TEST_KERNEL=1 "$GO" test -count=1 -run Kernel ./jail
+	else
+		echo "e2e: will be skipped, since they need root: tests of the kernel"
+	fi
+	;;
+esac

@@ -110,6 +110,9 @@ func sourceSteps(p *Plan) []step {
 // Create carries out a plan. When it fails, or ctx ends, or the process is
 // killed, nothing is left, or what the next Create or Destroy removes.
 func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) {
+	if err := mayEnter(p.host.OS, os.Geteuid()); err != nil {
+		return nil, err
+	}
 	l, err := s.lock(p.Name, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
@@ -138,6 +141,14 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 	l.remove()
 	s.removeEmpty()
 	return nil, writeError(err)
+}
+
+// mayEnter refuses early what the last step would refuse.
+func mayEnter(host string, euid int) error {
+	if host != "freebsd" || euid == 0 {
+		return nil
+	}
+	return fault.New(fault.Permission, "run it as root; --dry-run works for everybody", "jails and activators need root on FreeBSD")
 }
 
 func (s Store) create(ctx context.Context, p *Plan, w Watcher, l *lock) (*Record, error) {

@@ -159,3 +159,16 @@ func TestCheckGlobal(t *testing.T) {
 		t.Errorf("of another architecture: %v", err)
 	}
 }
+
+// On FreeBSD whoever is not root is told so before anything is fetched.
+func TestMayEnter(t *testing.T) {
+	for _, tt := range []struct {
+		host string
+		euid int
+		want fault.Kind
+	}{{"freebsd", 0, 0}, {"freebsd", 1001, fault.Permission}, {"linux", 1001, 0}, {"linux", 0, 0}} {
+		if err := mayEnter(tt.host, tt.euid); fault.KindOf(err) != tt.want {
+			t.Errorf("%s, uid %d: %v", tt.host, tt.euid, err)
+		}
+	}
+}
