@@ -22,6 +22,7 @@ var arrows = map[string]string{
 	"qemu":                 "arch internal/aptsources internal/fault",
 	"activators":           "internal/fault",
 	"activators/binfmt":    "activators internal/fault",
+	"activators/binmisc":   "activators internal/fault",
 	"activators/memory":    "activators activators/binfmt internal/fault",
 	"activators/tabletest": "activators",
 	"arch":                 "internal/fault",
