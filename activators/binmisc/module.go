@@ -61,8 +61,6 @@ func (t *Table) Load() error {
 		return nil
 	case !errors.Is(err, syscall.ENOENT):
 		return t.failure(what, err)
-	case t.jailed():
-		return activators.Fail(activators.ErrPermission, what, errors.New("this is a jail"), "on the host, as root: kldload "+module)
 	}
 	switch err := t.kernel.kldload(module); {
 	case err == nil, errors.Is(err, syscall.EEXIST):
@@ -76,6 +74,8 @@ func (t *Table) Load() error {
 func (t *Table) loadFailure(what string, err error) error {
 	level, lerr := readInt(t.kernel, "kern.securelevel")
 	switch {
+	case errors.Is(err, syscall.EPERM) && t.jailed():
+		return activators.Fail(activators.ErrPermission, what, fmt.Errorf("this is a jail: %w", err), "on the host, as root: kldload "+module)
 	case errors.Is(err, syscall.EPERM) && t.kernel.euid() != 0:
 		return activators.Fail(activators.ErrPermission, what, err, "run it as root")
 	case errors.Is(err, syscall.EPERM) && lerr == nil && level > 0:

@@ -21,7 +21,7 @@ func TestLoad(t *testing.T) {
 		"root":        {func(*fake) {}, nil, 0, ""},
 		"faster":      {func(f *fake) { f.loadErr = syscall.EEXIST }, nil, 0, ""},
 		"user":        {func(f *fake) { f.uid = 1001 }, activators.ErrPermission, fault.Permission, "as root"},
-		"jail":        {func(f *fake) { f.jailed = 1 }, activators.ErrPermission, fault.Permission, "on the host"},
+		"jail":        {func(f *fake) { f.jailed = 1 }, activators.ErrPermission, fault.Permission, "on the host, as root: kldload"},
 		"securelevel": {func(f *fake) { f.level = 1 }, activators.ErrPermission, fault.Permission, "/boot/loader.conf"},
 		"policy":      {func(f *fake) { f.loadErr = syscall.EPERM }, activators.ErrPermission, fault.Permission, "security.mac"},
 		"no file":     {func(f *fake) { f.loadErr = syscall.ENOENT }, activators.ErrUnsupported, fault.Unsupported, "options IMGACT_BINMISC"},
