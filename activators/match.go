@@ -183,13 +183,15 @@ func typeByte(p pinned, self []byte, at int) bool {
 	return anyOf(p, 0)
 }
 
-// ownHeader is the first page of the program that is running.
+// ownHeader is the first page of the program that is running. FreeBSD's kernel
+// tells a program's path from a cache of names and may have forgotten it; the
+// caller's argv[0] is then the next best.
 var ownHeader = sync.OnceValues(func() ([]byte, error) {
 	name, err := os.Executable()
-	if err != nil {
-		return nil, err
+	if err == nil && name != "" {
+		return ReadHeader(name)
 	}
-	return ReadHeader(name)
+	return ReadHeader(os.Args[0])
 })
 
 // ReadHeader reads as much of a file as a kernel looks at, for Captures and

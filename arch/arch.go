@@ -88,10 +88,15 @@ type Arch struct {
 	Triples map[string]string   `json:"llvm,omitempty"`    // LLVM triple by OS: linux, freebsd
 	Linkers map[string][]string `json:"linkers,omitempty"` // dynamic linkers by OS
 
-	FirstRelease string   `json:"freebsd_first,omitempty"` // first FreeBSD release
-	LastRelease  string   `json:"freebsd_last,omitempty"`  // last one; "" when current ones have it
-	Aliases      []string `json:"aliases,omitempty"`
-	Notes        string   `json:"notes,omitempty"`
+	FirstRelease string `json:"freebsd_first,omitempty"` // first FreeBSD release
+	LastRelease  string `json:"freebsd_last,omitempty"`  // last one; "" when current ones have it
+	// FirstSets and LastSets are the first and the last FreeBSD release of which
+	// sets (base.txz and others) were published; FirstSets is "" when none ever
+	// were, LastSets when those of current ones are.
+	FirstSets string   `json:"freebsd_sets_first,omitempty"`
+	LastSets  string   `json:"freebsd_sets_last,omitempty"`
+	Aliases   []string `json:"aliases,omitempty"`
+	Notes     string   `json:"notes,omitempty"`
 
 	when   []condition
 	debian *debianSuites

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -81,12 +82,18 @@ type row struct {
 	LLVM    map[string]string   `yaml:"llvm"`
 	Uname   string              `yaml:"uname"`
 	Linkers map[string][]string `yaml:"linkers"`
-	FreeBSD struct {
+	FreeBSD freebsdRow          `yaml:"freebsd"`
+	Aliases []string            `yaml:"aliases"`
+	Notes   string              `yaml:"notes"`
+}
+
+type freebsdRow struct {
+	First string `yaml:"first"`
+	Last  string `yaml:"last"`
+	Sets  struct {
 		First string `yaml:"first"`
 		Last  string `yaml:"last"`
-	} `yaml:"freebsd"`
-	Aliases []string `yaml:"aliases"`
-	Notes   string   `yaml:"notes"`
+	} `yaml:"sets"`
 }
 
 type elfRow struct {
@@ -194,6 +201,7 @@ func (r *row) arch() *Arch {
 		Debian: r.Debian.Name, DebianFirst: r.Debian.First, DebianLast: r.Debian.Last, DebianPorts: r.Debian.Ports,
 		GoArch: r.Go.Arch, GoEnv: r.Go.Env, GoOS: r.Go.OS, OCI: r.OCI, GNU: r.GNU, Triples: r.LLVM, Uname: r.Uname,
 		Linkers: r.Linkers, FirstRelease: r.FreeBSD.First, LastRelease: r.FreeBSD.Last,
+		FirstSets: r.FreeBSD.Sets.First, LastSets: r.FreeBSD.Sets.Last,
 		Aliases: r.Aliases, Notes: r.Notes,
 	}
 	if r.Target != "" && len(a.Linkers["freebsd"]) == 0 {
@@ -249,6 +257,28 @@ func (r *row) checkNames(f *file) string {
 		if !strings.Contains(kv, "=") {
 			return fmt.Sprintf("go: env %q is not KEY=VALUE", kv)
 		}
+	}
+	return r.FreeBSD.check()
+}
+
+// check holds the releases against one another.
+func (f *freebsdRow) check() string {
+	for _, release := range []string{f.First, f.Last, f.Sets.First, f.Sets.Last} {
+		if _, err := strconv.ParseFloat(release, 64); release != "" && err != nil {
+			return fmt.Sprintf("freebsd: %q is no release", release)
+		}
+	}
+	switch {
+	case f.Sets.First == "" && f.Sets.Last != "":
+		return "freebsd: sets: last without first"
+	case f.Sets.First != "" && f.First == "":
+		return "freebsd: sets without a release"
+	case f.Sets.First != "" && CompareReleases(f.Sets.First, f.First) < 0:
+		return "freebsd: sets before the first release"
+	case f.Sets.First != "" && (f.Sets.Last == "") != (f.Last == ""):
+		return "freebsd: sets: last goes with last"
+	case f.Last != "" && f.Sets.Last != "" && !within(f.Sets.Last, f.Last):
+		return "freebsd: sets after the last release"
 	}
 	return ""
 }

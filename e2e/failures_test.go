@@ -197,7 +197,7 @@ func TestWrongDownloads(t *testing.T) {
 		args   []string
 	}{
 		{"404", 10, "404", []string{srv.URL + "/none"}},
-		{"cut", 1, "after 5000 bytes", []string{srv.URL + "/cut"}},
+		{"cut", 17, "after 5000 of 9999999 bytes", []string{srv.URL + "/cut"}},
 		{"a page", 17, "", []string{srv.URL + "/page"}},
 		{"wrong digest", 12, "SHA-256", []string{srv.URL + "/good", "--sha256", strings.Repeat("1", 64)}},
 		{"nobody there", 1, "refused", []string{gone.URL + "/good"}},

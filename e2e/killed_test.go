@@ -57,6 +57,7 @@ func (e executioner) Step(name, _ string) {
 }
 func (executioner) Progress(_, _, _ int64) {}
 func (executioner) Log() io.Writer         { return io.Discard }
+func (executioner) Warn(string)            {}
 
 // die runs a doomed create.
 func (d doomed) die(t *testing.T) {

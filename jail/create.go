@@ -31,6 +31,8 @@ type Watcher interface {
 	Progress(done, total, entries int64)
 	// Log is for the output of programs that a step runs.
 	Log() io.Writer
+	// Warn tells the user something that does not stop the work.
+	Warn(text string)
 }
 
 // creation is a create under way.
@@ -40,8 +42,10 @@ type creation struct {
 	watch  Watcher
 	record *Record
 	log    *journal
+	lock   *lock
 
-	archive string   // the local file, once it is there
+	archive string // the local file, once it is there
+	sets    []*source.Cached
 	partial string   // the directory that becomes the root
 	root    *os.Root // the same, while it is being filled
 }
@@ -60,7 +64,7 @@ func createSteps(p *Plan) []step {
 		steps = append(steps, step{"kernel", "try the activator in namespaces of its own", journalEntry{}, (*creation).tryKernel})
 	}
 	steps = append(steps, sourceSteps(p)...)
-	steps = append(steps, step{"check", "look that the root is of " + p.Arch, journalEntry{}, (*creation).check})
+	steps = append(steps, step{"check", "look that the root is of " + p.Arch + " and " + p.Guest, journalEntry{}, (*creation).check})
 	if p.emu != nil {
 		steps = append(steps, step{"emulator", "put " + p.emu.Path + " at " + p.Emulator.InRoot, journalEntry{}, (*creation).place})
 	}
@@ -72,9 +76,10 @@ func createSteps(p *Plan) []step {
 		}
 		steps = append(steps, step{"register", "register " + p.Activators[0].Name + " with the machine", undo, (*creation).register})
 	}
-	return append(steps,
-		step{"probe", "run a program of " + p.Arch + " in the jail", journalEntry{}, (*creation).probe},
-		step{"record", "write the record", journalEntry{}, (*creation).finish})
+	if p.NotRun == "" {
+		steps = append(steps, step{"probe", "run a program of " + p.Arch + " in the jail", journalEntry{}, (*creation).probe})
+	}
+	return append(steps, step{"record", "write the record", journalEntry{}, (*creation).finish})
 }
 
 // sourceSteps fill the partial root.
@@ -90,10 +95,16 @@ func sourceSteps(p *Plan) []step {
 		return []step{{"extract", "unpack " + src.Value, journalEntry{}, (*creation).extract}}
 	case src.Kind == source.Dir:
 		return []step{{"copy", "copy " + src.Value, journalEntry{}, (*creation).copyDir}}
+	case src.Kind == source.Release:
+		return releaseSteps(src.Release)
+	case src.Kind == source.PkgBase:
+		return []step{{"pkgbase", "install " + strings.Join(src.Packages, ", ") + " with " + source.PkgTool, journalEntry{}, (*creation).installPackages}}
+	case src.Kind == source.Src:
+		return []step{{"installworld", "install the world that was built in " + src.Value, journalEntry{}, (*creation).installWorld}}
 	case src.Kind == source.Debian:
 		return []step{{"debian", "install Debian " + src.Value + " " + p.arch.Debian + " with " + source.DebianTool, journalEntry{}, (*creation).debian}}
 	}
-	return []step{{"miniroot", "build the mini root with Go for linux/" + p.arch.GoArch, journalEntry{}, (*creation).miniroot}}
+	return []step{{"miniroot", "build the mini root with Go for " + p.Guest + "/" + p.arch.GoArch, journalEntry{}, (*creation).miniroot}}
 }
 
 // Create carries out a plan. When it fails, or ctx ends, or the process is
@@ -117,7 +128,7 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 			return nil, fault.New(fault.Exists, "name a directory that does not exist yet", "--path %s exists", p.Root)
 		}
 	}
-	r, err := s.create(ctx, p, w)
+	r, err := s.create(ctx, p, w, l)
 	if err == nil {
 		return r, nil
 	}
@@ -129,7 +140,7 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 	return nil, writeError(err)
 }
 
-func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) {
+func (s Store) create(ctx context.Context, p *Plan, w Watcher, l *lock) (*Record, error) {
 	if err := os.Mkdir(s.dir(p.Name), 0o700); err != nil {
 		return nil, writeError(err)
 	}
@@ -138,15 +149,16 @@ func (s Store) create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 		return nil, err
 	}
 	defer log.close()
-	c := &creation{store: s, plan: p, watch: w, log: log, record: &Record{
+	c := &creation{store: s, plan: p, watch: w, log: log, lock: l, record: &Record{
 		Version: recordVersion, Name: p.Name, Arch: p.Arch, Guest: p.Guest, Created: time.Now().UTC().Truncate(time.Second),
-		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env,
+		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env, NotRun: p.NotRun,
 		Source: SourceRecord{Kind: string(p.Source.Kind), Spec: p.Source.String(), Why: p.Source.Why},
 	}}
 	for _, a := range p.Activators {
 		c.record.Activators = append(c.record.Activators, a.Entry)
 	}
 	defer c.closeRoot()
+	defer c.closeSets()
 	for _, st := range createSteps(p) {
 		if err := ctx.Err(); err != nil {
 			return nil, fault.Wrap(fault.Interrupted, err, "before step "+st.name, "")
@@ -216,10 +228,17 @@ func (c *creation) tryKernel(ctx context.Context) error {
 		return fault.Wrap(fault.Interrupted, ctx.Err(), "", "")
 	case err != nil:
 		return err
-	case status != 0:
-		return fault.New(fault.BadEmulator, "try another emulator with --emulator", "%s --version ended with status %d", c.plan.emu.Path, status)
 	}
-	return nil
+	return checkVersionStatus(c.plan.emu, status)
+}
+
+// checkVersionStatus looks at how --version ended: bsd-user emulators do not know
+// it, say so with their usage, and end with status 1.
+func checkVersionStatus(e *qemu.Emulator, status int) error {
+	if status == 0 || status == 1 && e.Family == qemu.BSDUser {
+		return nil
+	}
+	return fault.New(fault.BadEmulator, "try another emulator with --emulator", "%s --version ended with status %d", e.Path, status)
 }
 
 func (c *creation) download(ctx context.Context) error {
@@ -305,7 +324,7 @@ func (c *creation) copyDir(ctx context.Context) error {
 
 func (c *creation) miniroot(ctx context.Context) error {
 	b, err := miniroot.Build(ctx, miniroot.Options{
-		GOARCH: c.plan.arch.GoArch, Env: c.plan.arch.GoEnv,
+		GOOS: c.plan.Guest, GOARCH: c.plan.arch.GoArch, Env: c.plan.arch.GoEnv,
 		// Go's own cache makes the next build of the same quick, so that the
 		// program itself need not be kept.
 		CacheDir: c.temp(),
@@ -390,7 +409,9 @@ func proxyEnv() []string {
 	return env
 }
 
-func (c *creation) check(context.Context) error { return checkArch(c.root, c.plan.arch) }
+func (c *creation) check(context.Context) error {
+	return checkRoot(c.root, c.plan.arch, c.plan.Guest)
+}
 
 func (c *creation) place(context.Context) error {
 	placed, err := qemu.Place(c.root, strings.TrimPrefix(c.plan.Emulator.InRoot, "/"), c.plan.emu)

@@ -204,7 +204,7 @@ func (s Store) removeStaleLock(name string) {
 
 // removeEmpty takes away the directories that hold nothing any more.
 func (s Store) removeEmpty() {
-	if os.Remove(s.jails()) == nil {
+	if err := os.Remove(s.jails()); err == nil || errors.Is(err, fs.ErrNotExist) {
 		_ = os.Remove(s.Dir)
 	}
 }

@@ -30,6 +30,9 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 	if st, err := os.Stat(r.Root); err != nil || !st.IsDir() {
 		return 0, fault.New(fault.NotFound, "xjail destroy "+r.Name+" and make it again", "the root %s of jail %s is gone", r.Root, r.Name)
 	}
+	if r.NotRun != "" {
+		return 0, fault.New(fault.NotFound, r.EmulatorHint(), "jail %s cannot be entered here: %s", r.Name, r.NotRun)
+	}
 	if err := checkPlaced(r); err != nil {
 		return 0, err
 	}
@@ -134,7 +137,7 @@ func (s Store) capture(ctx context.Context, r *Record, argv []string) (status in
 // Entry is a line of the list of jails.
 type Entry struct {
 	Name    string  `json:"name"`
-	State   string  `json:"state"` // ready, in use, incomplete, damaged
+	State   string  `json:"state"` // ready, no emulator, in use, being made, incomplete, damaged
 	Problem string  `json:"problem,omitempty"`
 	Record  *Record `json:"record,omitempty"`
 }
@@ -158,6 +161,9 @@ func (s Store) describe(name string) Entry {
 	switch fault.KindOf(err) {
 	case 0:
 		e.Record = r
+		if r.NotRun != "" {
+			e.State, e.Problem = "no emulator", r.NotRun
+		}
 	case fault.NotFound:
 		e.State, e.Problem = "incomplete", "its creation or removal was interrupted"
 	default:

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
+	"time"
 	"unicode/utf8"
 
 	"github.com/xjail/xjail/activators"
@@ -18,15 +18,25 @@ import (
 
 // Request is what a user asks of create.
 type Request struct {
-	Name     string
-	Arch     string // any name of the catalog; "" means Name
-	From     string // a source; "" lets xjail choose
-	SHA256   string // of the archive
-	Emulator string // path; "" lets xjail choose
-	Path     string // where the root goes; "" is the state directory
-	Global   bool   // register with the machine instead of privately
+	Name   string
+	Arch   string // any name of the catalog; "" means Name
+	From   string // a source; "" lets xjail choose
+	SHA256 string // of the archive
+	// Guest is the system whose programs the root has, linux or freebsd; "" lets
+	// xjail find out.
+	Guest string
+	// Sets are the sets of a FreeBSD release, or of its packages; nil for the
+	// usual ones.
+	Sets []string
+	// ManifestSHA256 is the digest that the MANIFEST of a release must have.
+	ManifestSHA256 string
+	Emulator       string // path; "" lets xjail choose
+	Path           string // where the root goes; "" is the state directory
+	Global         bool   // register with the machine instead of privately
 	// SkipDevices leaves device nodes of the source out and writes them down.
 	SkipDevices bool
+
+	host *source.Host // nil is this machine
 }
 
 // Plan is everything that create will do, decided before anything is done.
@@ -44,10 +54,14 @@ type Plan struct {
 	SkipDevices bool          `json:"skip_devices,omitempty"`
 	Env         []string      `json:"env,omitempty"`
 	Steps       []PlannedStep `json:"steps"`
+	// NotRun is why no program of the root will be run; "" when one will.
+	NotRun string `json:"not_run,omitempty"`
 
-	arch *arch.Arch
-	emu  *qemu.Emulator
-	cfg  *Config
+	arch  *arch.Arch
+	host  source.Host
+	stall time.Duration // of downloads; 0 is the usual
+	emu   *qemu.Emulator
+	cfg   *Config
 	// served: the machine's activator, when somebody else made it and it will do.
 	served *activators.Entry
 	// registers: the machine's activator is not there yet, or another jail's.
@@ -61,6 +75,13 @@ type SourcePlan struct {
 	SHA256 string `json:"sha256,omitempty"`
 	Size   int64  `json:"size,omitempty"` // of a local archive, bytes
 	Mirror string `json:"mirror,omitempty"`
+	// Release, of a FreeBSD release, says which addresses are asked.
+	Release *source.FreeBSDRelease `json:"release,omitempty"`
+	// Packages are what pkg(8) will install.
+	Packages []string `json:"packages,omitempty"`
+
+	pkgBase *source.PkgBaseRoot
+	tree    *source.SourceTree
 }
 
 // EmulatorPlan is the emulator that was chosen, and those that were not.
@@ -99,9 +120,12 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 		}
 		return nil, err
 	}
+	p := &Plan{Name: req.Name, Arch: a.Name, Global: req.Global, SkipDevices: req.SkipDevices, arch: a, cfg: cfg, host: source.ThisHost()}
+	if req.host != nil {
+		p.host = *req.host
+	}
 	// FreeBSD has one table, the machine's.
-	everybody := req.Global || runtime.GOOS == "freebsd"
-	p := &Plan{Name: req.Name, Arch: a.Name, Global: everybody, SkipDevices: req.SkipDevices, arch: a, cfg: cfg}
+	p.Global = p.Global || p.host.OS == "freebsd"
 	if err := s.planRoot(p, req); err != nil {
 		return nil, err
 	}
@@ -144,87 +168,6 @@ func (s Store) planRoot(p *Plan, req Request) error {
 	}
 	p.Root, p.Outside = root, true
 	return nil
-}
-
-// planSource takes what was asked for, or Debian's current stable when Debian
-// has the architecture, or the mini root when Go can build for it.
-func (p *Plan) planSource(req Request) error {
-	spec, why := source.Spec{}, ""
-	var err error
-	if req.From != "" {
-		spec, err = source.Parse(req.From)
-	} else {
-		spec, why, err = source.Default(p.arch)
-	}
-	if err != nil {
-		return err
-	}
-	p.Source = SourcePlan{Spec: spec, Why: why, SHA256: req.SHA256}
-	if p.Guest = spec.Guest(); p.Guest == "" {
-		p.Guest = runtime.GOOS
-	}
-	if req.SHA256 != "" && spec.Kind != source.Archive {
-		return fault.New(fault.Usage, "--sha256 goes with --from archive:...", "source %s has no digest", spec)
-	}
-	return p.checkSource()
-}
-
-// checkSource finds out early what the source needs.
-func (p *Plan) checkSource() error {
-	src := &p.Source
-	switch {
-	case src.Kind == source.Debian:
-		return p.checkDebian()
-	case src.Kind == source.Archive && !src.IsURL():
-		st, err := os.Stat(src.Value)
-		if err != nil {
-			return sourceError(src.Value, err)
-		}
-		if !st.Mode().IsRegular() {
-			return fault.New(fault.Damaged, "use dir: for a directory", "source %s is not a file", src.Value)
-		}
-		src.Size = st.Size()
-	case src.Kind == source.Dir:
-		st, err := os.Stat(src.Value)
-		if err != nil {
-			return sourceError(src.Value, err)
-		}
-		if !st.IsDir() {
-			return fault.New(fault.Damaged, "use archive: for a file", "source %s is not a directory", src.Value)
-		}
-	case src.Kind == source.Miniroot && p.arch.GoArch == "":
-		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s, so there is no mini root for it", p.Arch)
-	}
-	return nil
-}
-
-// sourceError says that a local source cannot be looked at.
-func sourceError(name string, err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fault.Wrap(fault.Permission, err, "source", "let this user read "+name+", or run as one who can")
-	}
-	return fault.Wrap(fault.NotFound, err, "source", "check the path; it is taken from the directory in which xjail runs")
-}
-
-// checkDebian is the part of checkSource for Debian. A mirror that the
-// configuration names may have what Debian's own suites have not, such as
-// Debian Ports.
-func (p *Plan) checkDebian() error {
-	src := &p.Source
-	src.Mirror = p.cfg.Mirror
-	if src.Mirror == "" {
-		if err := source.CheckDebian(p.arch, src.Value); err != nil {
-			return err
-		}
-		src.Mirror = source.DebianMirror("/etc/apt")
-	}
-	if p.arch.Debian == "" {
-		return fault.New(fault.NotFound, "xjail arch show "+p.Arch, "Debian has no name for %s", p.Arch)
-	}
-	if _, err := source.FindDebianTool(); err != nil {
-		return err
-	}
-	return enoughIDs()
 }
 
 // planSteps names the steps in their order, as the journal does.

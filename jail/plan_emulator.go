@@ -9,6 +9,7 @@ import (
 	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/activators/binmiscctl"
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/qemu"
 )
 
@@ -35,6 +36,9 @@ func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
 	best, all, err := qemu.Find(ctx, p.arch, qemu.FindOptions{
 		Explicit: explicit, Dirs: p.cfg.EmulatorDirs, Fetched: s.EmulatorDir(), GuestOS: p.Guest,
 	})
+	if err != nil && explicit == "" && p.notRunHere(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -51,6 +55,16 @@ func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
 		p.Env = append(p.Env, "QEMU_CPU="+p.arch.CPU)
 	}
 	return nil
+}
+
+// notRunHere makes an exception for roots of FreeBSD on Linux, where hardly any
+// machine has an emulator for them: the root is made, and nothing is run in it.
+func (p *Plan) notRunHere(err error) bool {
+	if p.host.OS != "linux" || p.Guest != "freebsd" || fault.KindOf(err) != fault.NotFound {
+		return false
+	}
+	p.NotRun = "this machine has no bsd-user QEMU for " + p.Arch + " that runs on Linux"
+	return true
 }
 
 // emulatorInRoot is where the emulator is in the root. On Linux the kernel has

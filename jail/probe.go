@@ -38,6 +38,9 @@ func checkProbe(r *Record, p Probe) error {
 	if err != nil {
 		return err
 	}
+	if r.Guest == "freebsd" && (p.Output == a.Target || p.Output == a.Name) {
+		return nil // FreeBSD says TARGET: mips for mips64, powerpc for powerpc64
+	}
 	want := a.Uname
 	if want == "" {
 		want = a.Name

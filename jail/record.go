@@ -12,6 +12,7 @@ import (
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/source"
 )
 
 // recordVersion is written into every record; a newer one is not read.
@@ -35,6 +36,9 @@ type Record struct {
 	Registered bool     `json:"registered,omitempty"`
 	Env        []string `json:"env,omitempty"`
 	Probe      Probe    `json:"probe"`
+	// NotRun is why no program of the root was run when it was made, and none
+	// can be; "" when one was.
+	NotRun string `json:"not_run,omitempty"`
 }
 
 // registered are the machine's activators that go with the last jail.
@@ -57,6 +61,8 @@ type SourceRecord struct {
 	Entries int64  `json:"entries,omitempty"`
 	Bytes   int64  `json:"bytes,omitempty"`
 	Kept    int    `json:"kept_aside,omitempty"` // facts in metadata.json that the host could not hold
+	// Manifest is what a FreeBSD release consisted of, and why it was believed.
+	Manifest *source.Manifest `json:"manifest,omitempty"`
 }
 
 // EmulatorRecord says which emulator a jail has, and where it came from.
@@ -70,6 +76,12 @@ type EmulatorRecord struct {
 	Size    int64  `json:"size"`
 }
 
+// EmulatorHint is how a jail in which nothing could be run gets an emulator.
+func (r *Record) EmulatorHint() string {
+	return "install an emulator that runs programs of " + r.Guest + " for " + r.Arch + " here, then xjail destroy " + r.Name +
+		" and make it again: what was downloaded is in the cache"
+}
+
 // Probe is the foreign program whose run ended the creation.
 type Probe struct {
 	Argv   []string `json:"argv"`
@@ -78,7 +90,7 @@ type Probe struct {
 
 // Store is a state directory: jails/NAME/ for each jail, with its record, its
 // root and what is under way; jails/NAME.lock beside it; emulators/ that were
-// fetched; activators.json, the entries that were registered with the machine.
+// fetched; cache/, sets of FreeBSD's releases; activators.json, the entries that were registered with the machine.
 type Store struct{ Dir string }
 
 // nameMax is the longest name: the kernel's limit for a host name.
@@ -102,6 +114,9 @@ func (s Store) jails() string              { return filepath.Join(s.Dir, "jails"
 func (s Store) dir(name string) string     { return filepath.Join(s.jails(), name) }
 func (s Store) record(name string) string  { return filepath.Join(s.dir(name), "jail.json") }
 func (s Store) journal(name string) string { return filepath.Join(s.dir(name), "journal") }
+
+// Cache is what the jails share of what was downloaded.
+func (s Store) Cache() source.Cache { return source.Cache{Dir: filepath.Join(s.Dir, "cache", "sets")} }
 
 // EmulatorDir is where xjail emulator fetch puts emulators.
 func (s Store) EmulatorDir() string { return filepath.Join(s.Dir, "emulators") }

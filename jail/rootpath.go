@@ -62,9 +62,12 @@ var landmarks = []string{
 	"usr/bin/env", "rescue/sh", "lib/libc.so.7", "lib/libc.so.6", "libexec/ld-elf.so.1",
 }
 
-// checkArch looks at a program of the root and refuses a root that is of
-// another architecture than a.
-func checkArch(root *os.Root, a *arch.Arch) error {
+// checkRoot looks at the programs of the root and refuses a root that is of
+// another architecture than a, or of another system than guest. A static program
+// may bear no mark of its system: then the next is asked. Roots of Linux need no
+// mark at all, and those of FreeBSD do, since all its programs have one.
+func checkRoot(root *os.Root, a *arch.Arch, guest string) error {
+	known := ""
 	for _, name := range landmarks {
 		id, err := identify(root, name)
 		if errors.Is(err, fs.ErrNotExist) || fault.KindOf(err) == fault.Damaged {
@@ -73,13 +76,47 @@ func checkArch(root *os.Root, a *arch.Arch) error {
 		if err != nil {
 			return fault.Wrap(fault.Damaged, err, "look at /"+name+" of the root", "")
 		}
-		if err := a.Accepts(id); err != nil {
+		if err := a.Accepts(id); known == "" && err != nil {
 			return fault.New(fault.WrongArch, "name the root's own architecture with --arch; xjail arch identify tells what a file is",
 				"the root is not of %s: /%s: %w", a.Name, name, err)
 		}
+		if known = name; id.OS != "" {
+			return checkGuest(name, id.OS, guest)
+		}
+	}
+	switch {
+	case known == "":
+		return fault.New(fault.Damaged, "a root has at least /bin/sh", "no program found in the root: it is no root file system, or one directory too high or too deep")
+	case guest == "freebsd":
+		return checkGuest(known, "an unknown system", guest)
+	}
+	return nil
+}
+
+// checkGuest compares the system of a program with that of the root.
+func checkGuest(name, system, guest string) error {
+	if system == guest {
 		return nil
 	}
-	return fault.New(fault.Damaged, "a root has at least /bin/sh", "no program found in the root: it is no root file system, or one directory too high or too deep")
+	hint := "xjail arch identify tells what a file is"
+	if system == "linux" || system == "freebsd" {
+		hint = "xjail create ... --os " + system
+	}
+	return fault.New(fault.WrongArch, hint, "the root is not of %s: /%s is a program of %s", guest, name, system)
+}
+
+// guestOf is the system of the programs of a root, linux or freebsd; "" when
+// they are of another or do not tell.
+func guestOf(root *os.Root) string {
+	for _, name := range landmarks {
+		if id, err := identify(root, name); err == nil && id.OS != "" {
+			if id.OS == "linux" || id.OS == "freebsd" {
+				return id.OS
+			}
+			return ""
+		}
+	}
+	return ""
 }
 
 func identify(root *os.Root, name string) (*arch.Identity, error) {

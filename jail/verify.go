@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func verifyArch(root *os.Root, r *Record) Check {
 	c := Check{OK, "architecture", "programs of the root are of " + r.Arch, ""}
 	a, err := arch.Lookup(r.Arch)
 	if err == nil {
-		err = checkArch(root, a)
+		err = checkRoot(root, a, cmp.Or(r.Guest, "linux"))
 	}
 	if err != nil {
 		c.Result, c.Message, c.Fix = Failed, err.Error(), fault.HintOf(err)
@@ -123,6 +124,9 @@ func verifyActivator(r *Record, e activators.Entry) Check {
 }
 
 func (s Store) verifyProbe(ctx context.Context, r *Record) Check {
+	if r.NotRun != "" {
+		return Check{Warning, "run", "nothing was run: " + r.NotRun, r.EmulatorHint()}
+	}
 	p, err := s.runProbe(ctx, r)
 	if err != nil {
 		return Check{Failed, "run", err.Error(), fault.HintOf(err)}

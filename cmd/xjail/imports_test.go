@@ -13,20 +13,23 @@ const module = "github.com/xjail/xjail/"
 // docs/design.md: every arrow leads down. What a package needs beyond this is
 // a change of the design.
 var arrows = map[string]string{
-	"cmd/xjail":            "internal/cli",
-	"internal/cli":         "activators activators/binfmt arch internal/fault internal/ui jail qemu",
-	"jail":                 "activators activators/binfmt arch internal/fault jail/extract jail/miniroot jail/source qemu",
-	"jail/source":          "arch internal/aptsources internal/fault",
-	"jail/extract":         "internal/fault",
-	"jail/miniroot":        "internal/fault",
-	"qemu":                 "arch internal/aptsources internal/fault",
-	"activators":           "internal/fault",
-	"activators/binfmt":    "activators internal/fault",
-	"activators/binmisc":   "activators internal/fault",
-	"activators/memory":    "activators activators/binfmt internal/fault",
-	"activators/tabletest": "activators",
-	"arch":                 "internal/fault",
-	"bench/extract":        "jail/extract",
+	"cmd/xjail":               "internal/cli",
+	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/source qemu",
+	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/extract jail/miniroot jail/source qemu",
+	"jail/source":             "arch internal/aptsources internal/fault",
+	"jail/source/releasetest": "arch",
+	"jail/extract":            "internal/fault",
+	"jail/miniroot":           "internal/fault",
+	"qemu":                    "arch internal/aptsources internal/fault",
+	"activators":              "internal/fault",
+	"activators/binfmt":       "activators internal/fault",
+	"activators/binmisc":      "activators internal/fault",
+	"activators/binmiscctl":   "activators internal/fault",
+	"activators/memory":       "activators activators/binfmt internal/fault",
+	"activators/persist":      "activators activators/binfmt internal/fault",
+	"activators/tabletest":    "activators",
+	"arch":                    "internal/fault",
+	"bench/extract":           "jail/extract",
 }
 
 // cobras are the only packages that know the command line's library.

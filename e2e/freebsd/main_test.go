@@ -90,8 +90,8 @@ func runTests(m *testing.M) int {
 // this program can be written and run.
 func makeScratch() (string, error) {
 	program, err := os.Executable()
-	if err != nil {
-		// Without procfs and without a name in the kernel's cache of names.
+	if err != nil || program == "" {
+		// The kernel tells the path from a cache of names, and may have forgotten it.
 		if program, err = filepath.Abs(os.Args[0]); err != nil {
 			return "", err
 		}

@@ -49,8 +49,9 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// Main runs the process: the command line, or one of the processes that a jail
-// is made of, which xjail starts from itself. It returns the exit status.
+// Main runs the process: the command line, binmiscctl where that is the
+// program's name, or one of the processes that a jail is made of, which xjail
+// starts from itself. It returns the exit status.
 func Main() int {
 	run := func(args []string) int {
 		env := OSEnv()
@@ -59,6 +60,9 @@ func Main() int {
 	}
 	if jail.IsInit() {
 		return jail.RunInit(run)
+	}
+	if isBinmiscctl(os.Args[0]) {
+		return runBinmiscctl(OSEnv(), os.Args[1:])
 	}
 	return run(os.Args[1:])
 }
@@ -104,6 +108,16 @@ func (g *globals) report(err error) int {
 		fmt.Fprintf(g.Stderr, "xjail: hint: %s\n", hint)
 	}
 	return code
+}
+
+// warn tells on stderr what does not stop the work.
+func (g *globals) warn(text string) {
+	if g.json {
+		b, _ := json.Marshal(map[string]string{"message_type": "warning", "message": text})
+		fmt.Fprintf(g.Stderr, "%s\n", b)
+		return
+	}
+	fmt.Fprintf(g.Stderr, "xjail: warning: %s\n", text)
 }
 
 // printJSON writes v as the command's answer.

@@ -37,7 +37,7 @@ the machine's own programs is refused, always.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newActivatorStatus(g), newActivatorRegister(g), newActivatorUnregister(g),
-		newActivatorSwitch(g, true), newActivatorSwitch(g, false))
+		newActivatorSwitch(g, true), newActivatorSwitch(g, false), newActivatorPersist(g), newActivatorUnpersist(g))
 	return cmd
 }
 
@@ -132,10 +132,15 @@ func (g *globals) openLedger(table activators.Machine, readOnly bool) (*activato
 	if err != nil {
 		return nil, err
 	}
+	open := activators.OpenLedger
 	if readOnly {
-		return activators.ReadLedger(path, instance)
+		open = activators.ReadLedger
 	}
-	return activators.OpenLedger(path, instance)
+	l, err := open(path, instance)
+	if err == nil {
+		g.adopt(l)
+	}
+	return l, err
 }
 
 // warnSwitchedOff says that entries have no effect.

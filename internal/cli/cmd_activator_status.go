@@ -168,6 +168,7 @@ func (g *globals) ledgers(table activators.Machine) []*activators.Ledger {
 		}
 		ledgers = append(ledgers, l)
 	}
+	g.adopt(ledgers[0])
 	return ledgers
 }
 

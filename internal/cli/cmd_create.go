@@ -22,7 +22,10 @@ type createOptions struct {
 // addFlags defines the flags of create.
 func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.request.Arch, "arch", "", "`architecture` by any of its names (default: NAME)")
-	f.StringVar(&o.request.From, "from", "", "`source` of the root: debian:SUITE, miniroot, archive:FILE, archive:URL, dir:DIRECTORY")
+	f.StringVar(&o.request.From, "from", "", "`source` of the root: release:VERSION, debian:SUITE, miniroot, archive:FILE, archive:URL, dir:DIRECTORY, pkgbase:VERSION, src:DIRECTORY")
+	f.StringVar(&o.request.Guest, "os", "", "`system` of the root's programs, linux or freebsd, where the source does not tell (default: the host's)")
+	f.StringSliceVar(&o.request.Sets, "sets", nil, "`sets` of a FreeBSD release (default: base, and lib32 where there is one), or of pkgbase")
+	f.StringVar(&o.request.ManifestSHA256, "manifest-sha256", "", "`digest` that the MANIFEST of a FreeBSD release must have")
 	f.StringVar(&o.request.SHA256, "sha256", "", "`digest` that the archive must have")
 	f.StringVar(&o.request.Emulator, "emulator", "", "static qemu-user `file` to use")
 	f.StringVar(&o.request.Path, "path", "", "`directory` to put the root in; it must not exist")
@@ -31,24 +34,44 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
 
+const createLong = `Make a jail: get a root of the architecture, put a static emulator into it,
+and run one of its programs. Success means that this program ran.
+
+NAME is the architecture too, unless --arch names another. Without --from the
+root is, on Linux, Debian's current stable release where Debian has the
+architecture, and otherwise a mini root: one static Go program that is a shell
+and more than seventy commands, built by the local Go toolchain. On FreeBSD it
+is the release that the machine runs, or the last one with the architecture.
+
+The sources:
+  release:VERSION  the sets of a FreeBSD release (14.3, 15.0-RC1, 16.0-CURRENT),
+                   checked against its MANIFEST and kept for other jails; see
+                   xjail cache
+  debian:SUITE     a suite of Debian, by mmdebstrap
+  miniroot         one program built by Go
+  archive:FILE     a tar archive, or archive:URL
+  dir:DIRECTORY    a directory, which is copied
+  pkgbase:VERSION  the packages of FreeBSD 15 or newer, by pkg(8), on FreeBSD
+  src:DIRECTORY    a FreeBSD source tree that was built, on FreeBSD
+
+A root of FreeBSD can be made on Linux. It can be entered there only where a
+bsd-user QEMU is installed that runs on Linux; otherwise nothing is run in it,
+and xjail list says so.
+
+When it fails or is interrupted nothing is left behind. When it is killed, the
+next create or destroy of that name removes what is left.`
+
 func newCreate(g *globals) *cobra.Command {
 	o := &createOptions{}
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a jail of another architecture, and run a program in it",
-		Long: `Make a jail: get a root of the architecture, put a static emulator into it,
-and run one of its programs. Success means that this program ran.
-
-NAME is the architecture too, unless --arch names another. Without --from the
-root is Debian's current stable release where Debian has the architecture, and
-otherwise a mini root: one static Go program that is a shell and more than
-seventy commands, built by the local Go toolchain.
-
-When it fails or is interrupted nothing is left behind. When it is killed, the
-next create or destroy of that name removes what is left.`,
+		Long:  createLong,
 		Example: `  xjail create mips64
   xjail create bookworm-arm64 --arch arm64 --from debian:bookworm
   xjail create ppc --arch powerpc --from archive:root.tar.xz --sha256 9f86d0...
+  xjail create fbsd-arm64 --arch aarch64 --from release:14.3
+  xjail create src --arch riscv64 --from release:14.3 --sets base,src
   xjail create mips64 --dry-run`,
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeArch,
@@ -59,6 +82,9 @@ next create or destroy of that name removes what is left.`,
 	}
 	o.addFlags(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("arch", completeArchs)
+	_ = cmd.RegisterFlagCompletionFunc("from", completeSource)
+	_ = cmd.RegisterFlagCompletionFunc("os", cobra.FixedCompletions([]string{"freebsd", "linux"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("sets", cobra.FixedCompletions([]string{"base", "lib32", "src", "tests"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -95,11 +121,21 @@ func runCreate(ctx context.Context, g *globals, o *createOptions) error {
 	if g.json {
 		return g.printJSON(r)
 	}
-	fmt.Fprintf(g.Stdout, "jail %s is ready: %s said %q\n", r.Name, strings.Join(r.Probe.Argv, " "), r.Probe.Output)
+	printCreated(g, r)
 	if r.Source.Kept > 0 {
 		fmt.Fprintf(g.Stderr, "xjail: %d facts that this file system or user cannot hold are in metadata.json beside the root\n", r.Source.Kept)
 	}
 	return nil
+}
+
+// printCreated is the answer of create: that a program ran, or why none did.
+func printCreated(g *globals, r *jail.Record) {
+	if r.NotRun == "" {
+		fmt.Fprintf(g.Stdout, "jail %s is ready: %s said %q\n", r.Name, strings.Join(r.Probe.Argv, " "), r.Probe.Output)
+		return
+	}
+	fmt.Fprintf(g.Stdout, "jail %s is made, and nothing was run in it: %s\n", r.Name, r.NotRun)
+	fmt.Fprintf(g.Stderr, "xjail: hint: %s\n", r.EmulatorHint())
 }
 
 // printPlan is the answer of --dry-run.
@@ -114,9 +150,13 @@ func printPlan(g *globals, p *jail.Plan) error {
 	if p.Source.Size > 0 {
 		rows = append(rows, []string{"", ui.Size(p.Source.Size)})
 	}
-	if p.Emulator == nil {
+	rows = append(rows, releaseRows(p)...)
+	switch {
+	case p.NotRun != "":
+		rows = append(rows, []string{"emulator", "none: nothing will be run, since " + p.NotRun})
+	case p.Emulator == nil:
 		rows = append(rows, []string{"emulator", "none: this machine runs " + p.Arch + " itself"})
-	} else {
+	default:
 		rows = append(rows, []string{"emulator", p.Emulator.Path + " (QEMU " + p.Emulator.Version + ") as " + p.Emulator.InRoot})
 	}
 	for _, c := range passedOver(p) {
@@ -137,6 +177,31 @@ func printPlan(g *globals, p *jail.Plan) error {
 		rows = append(rows, []string{label, fmt.Sprintf("%d. %s: %s", i+1, s.Name, s.What)})
 	}
 	return ui.Pairs(g.Stdout, rows)
+}
+
+// releaseRows say where the sets of a FreeBSD release will come from, and what
+// vouches for them.
+func releaseRows(p *jail.Plan) [][]string {
+	r := p.Source.Release
+	if r == nil {
+		return nil
+	}
+	var rows [][]string
+	for _, url := range r.URLs {
+		rows = append(rows, []string{"", url})
+	}
+	sets := "base, and lib32 where there is one"
+	if len(r.Sets) > 0 {
+		sets = strings.Join(r.Sets, ", ")
+	}
+	manifest := "taken on trust of its transport"
+	switch {
+	case r.SHA256 != "":
+		manifest = "SHA-256 " + r.SHA256
+	case r.File != "":
+		manifest = r.File
+	}
+	return append(rows, []string{"sets", sets}, []string{"MANIFEST", manifest})
 }
 
 func passedOver(p *jail.Plan) []string {

@@ -15,7 +15,7 @@ func newList(g *globals) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the jails",
-		Long:    "List the jails of the state directory, whatever state they are in: ready, in\nuse, being made, incomplete (interrupted) or damaged.",
+		Long:    "List the jails of the state directory, whatever state they are in: ready, no\nemulator (a root of FreeBSD that cannot be entered on this Linux), in use, being\nmade, incomplete (interrupted) or damaged.",
 		Example: "  xjail list\n  xjail list --json",
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return runList(g) },
@@ -46,7 +46,10 @@ func runList(g *globals) error {
 }
 
 func emulatorText(r *jail.Record) string {
-	if r.Emulator == nil {
+	switch {
+	case r.NotRun != "":
+		return "none"
+	case r.Emulator == nil:
 		return "native"
 	}
 	version, _, _ := strings.Cut(r.Emulator.Version, " ")
@@ -87,16 +90,36 @@ func runInfo(g *globals, name string) error {
 	if r.Source.SHA256 != "" {
 		rows = append(rows, []string{"", "SHA-256 " + r.Source.SHA256})
 	}
+	rows = append(rows, infoManifest(r)...)
 	if r.Source.Entries > 0 {
 		rows = append(rows, []string{"", strconv.FormatInt(r.Source.Entries, 10) + " entries, " + ui.Size(r.Source.Bytes)})
 	}
 	rows = append(rows, infoEmulator(r)...)
+	if r.NotRun != "" {
+		return ui.Pairs(g.Stdout, append(rows, []string{"ran", "nothing"}))
+	}
 	rows = append(rows, []string{"ran", strings.Join(r.Probe.Argv, " ") + " said " + r.Probe.Output})
 	return ui.Pairs(g.Stdout, rows)
 }
 
+// infoManifest is what a FreeBSD release consisted of, and what vouched for it.
+func infoManifest(r *jail.Record) [][]string {
+	m := r.Source.Manifest
+	if m == nil {
+		return nil
+	}
+	rows := [][]string{{"", "MANIFEST " + m.SHA256 + " (" + string(m.Trust) + ") from " + m.From}}
+	for _, set := range m.Sets {
+		rows = append(rows, []string{"", set.File + " " + set.SHA256})
+	}
+	return rows
+}
+
 func infoEmulator(r *jail.Record) [][]string {
-	if r.Emulator == nil {
+	switch {
+	case r.NotRun != "":
+		return [][]string{{"emulator", "none: " + r.NotRun}}
+	case r.Emulator == nil:
 		return [][]string{{"emulator", "none: this machine runs " + r.Arch + " itself"}}
 	}
 	rows := [][]string{

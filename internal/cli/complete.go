@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/jail/source"
 )
 
 // completeArch offers the names of the catalog.
@@ -16,6 +19,15 @@ func completeArch(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 		names = append(names, a.Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSource offers the kinds of sources, and files behind archive: and such
+// as the shell can.
+func completeSource(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if strings.Contains(begun, ":") {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return source.Kinds(), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeJail offers the names of the jails.

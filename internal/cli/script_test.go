@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,17 +14,20 @@ import (
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/jail/source/releasetest"
+	"github.com/xjail/xjail/qemu"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
 
 func TestMain(m *testing.M) {
 	run := func() { os.Exit(Main()) }
-	testscript.Main(m, map[string]func(){"xjail": run, jail.InitName: run})
+	testscript.Main(m, map[string]func(){"xjail": run, "binmiscctl": run, jail.InitName: run})
 }
 
 // The command line as scripts see it: testdata/script. Besides testscript's own
-// commands they have "status N COMMAND...", which wants an exit status, and
-// "none FILE...", which wants that nothing is there or only empty directories.
+// commands they have "status N COMMAND...", which wants an exit status, "none
+// FILE...", which wants that nothing is there or only empty directories, and
+// "expand FILE...", which puts variables into files.
 func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip(err)
@@ -37,16 +41,48 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XJAIL_STATE", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("HOST", arch.Host().Name)
 			qemutest.Linux("mips64", "7.2.22").Write(t, filepath.Join(e.WorkDir, "qemu-mips64-static"))
+			qemutest.BSD("aarch64", "9.2.0").Write(t, filepath.Join(e.WorkDir, "bsd", "qemu-aarch64-static"))
+			if err := writeReleases(t, e.WorkDir); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "elf"), mips64Header(), 0o755)
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "userns" {
+			switch cond {
+			case "userns":
 				return userNamespaces(), nil
+			case "bsduser":
+				return hasBSDUser(), nil
 			}
 			return false, errors.New("unknown condition")
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": wantStatus, "none": wantNone},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": wantStatus, "none": wantNone, "expand": expand},
 	})
+}
+
+// writeReleases makes a mirror with a FreeBSD release of aarch64, and the set base
+// of one of this machine's architecture.
+func writeReleases(t *testing.T, dir string) error {
+	t.Helper()
+	a, err := arch.Lookup("aarch64")
+	if err != nil {
+		return err
+	}
+	releasetest.New(t, a).Write(t, filepath.Join(dir, "mirror"))
+	return os.WriteFile(filepath.Join(dir, "host.txz"), releasetest.New(t, arch.Host()).Files["base.txz"], 0o600)
+}
+
+// expand puts the variables of the script into files.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("expand has no opposite")
+	}
+	for _, name := range args {
+		name = ts.MkAbs(name)
+		text, err := os.ReadFile(name)
+		ts.Check(err)
+		ts.Check(os.WriteFile(name, []byte(os.Expand(string(text), ts.Getenv)), 0o600))
+	}
 }
 
 // mips64Header is the beginning of a big-endian program, with no segments.
@@ -75,6 +111,16 @@ func goCaches(t *testing.T) []string {
 // userNamespaces tells whether this machine lets the caller make a jail.
 func userNamespaces() bool {
 	return exec.Command("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc", "true").Run() == nil
+}
+
+// hasBSDUser tells whether the machine has an emulator for FreeBSD's aarch64.
+func hasBSDUser() bool {
+	a, err := arch.Lookup("aarch64")
+	if err != nil {
+		return false
+	}
+	_, _, err = qemu.Find(context.Background(), a, qemu.FindOptions{GuestOS: "freebsd", SkipDigest: true})
+	return err == nil
 }
 
 func wantStatus(ts *testscript.TestScript, neg bool, args []string) {

@@ -25,5 +25,11 @@ func (w *watch) Progress(done, total, entries int64) { w.progress.Update(done, t
 // Log implements jail.Watcher: the output of other programs goes to stderr.
 func (w *watch) Log() io.Writer { return w.progress.Log() }
 
+// Warn implements jail.Watcher: a warning is shown also when progress is not.
+func (w *watch) Warn(text string) {
+	w.progress.Clear()
+	w.g.warn(text)
+}
+
 // Close ends the progress line. It can be called twice.
 func (w *watch) Close() { w.progress.Close() }

@@ -135,6 +135,14 @@ func (l logWriter) Write(b []byte) (int, error) {
 	return l.p.w.Write(b)
 }
 
+// Clear takes the status line off the screen, so that something can be printed
+// there; the next Update draws it again.
+func (p *Progress) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+}
+
 // Close ends the progress. A second call does nothing.
 func (p *Progress) Close() {
 	p.mu.Lock()

@@ -138,6 +138,56 @@ func Archive(ctx context.Context, src io.Reader, dst *os.Root, opts Options) (*R
 	return fill(ctx, dst, opts, func(s *sink) error { return unpack(ctx, src, s) })
 }
 
+// Layer is one of several archives that make a root together.
+type Layer struct {
+	Name   string    // for messages
+	Source io.Reader // an *os.File is best: its size is known
+	SHA256 string    // as in Options, which has none then
+}
+
+// Archives unpacks layers into one dst, one over the other, as Archive does with
+// one: what a later layer has replaces what an earlier one has, and never goes
+// through its links: a file of an earlier layer keeps its other names. File flags
+// are set when everything is there. The Report is of all together, without
+// format and digest.
+func Archives(ctx context.Context, layers []Layer, dst *os.Root, opts Options) (*Report, error) {
+	return fill(ctx, dst, opts, func(s *sink) error {
+		total := int64(0)
+		for _, l := range layers {
+			total += sizeOf(l.Source)
+		}
+		for _, l := range layers {
+			s.opts.SHA256 = l.SHA256
+			before := s.report.Read
+			s.meter.span = func(read int64) (int64, int64) { return before + read, total }
+			err := unpack(ctx, l.Source, s)
+			if err != nil && contextError(err) == nil {
+				err = explain(err, dst)
+				err = fault.Wrap(fault.KindOf(err), err, l.Name, "")
+			}
+			if err != nil {
+				return err
+			}
+			s.report.Read += before
+		}
+		s.report.Format, s.report.SHA256 = "", ""
+		return nil
+	})
+}
+
+// sizeOf is 0 for what is no file.
+func sizeOf(r io.Reader) int64 {
+	f, ok := r.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok {
+		return 0
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // fill runs make over an empty dst and leaves it empty when make fails.
 func fill(ctx context.Context, dst *os.Root, opts Options, make func(*sink) error) (*Report, error) {
 	if err := requireEmpty(dst); err != nil {
@@ -205,6 +255,8 @@ func explain(err error, dst *os.Root) error {
 type meter struct {
 	call func(Progress)
 	read func() (read, total int64)
+	// span, when set, makes progress in all layers of that in one.
+	span func(read int64) (readOfAll, total int64)
 	last time.Time
 }
 
@@ -223,6 +275,9 @@ func (m *meter) tick(r *Report, done bool) {
 	read, total := int64(0), int64(-1)
 	if m.read != nil {
 		read, total = m.read()
+	}
+	if m.span != nil {
+		read, total = m.span(read)
 	}
 	m.call(Progress{Read: read, Total: total, Written: r.Bytes, Entries: r.Entries, Done: done})
 }

@@ -41,17 +41,22 @@ var goSum []byte
 //go:embed program/applets.txt
 var appletList string
 
-// ports are the values of GOARCH that Go has for Linux (go tool dist list).
-var ports = []string{
-	"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
-	"ppc64", "ppc64le", "riscv64", "s390x",
+// ports are the values of GOARCH that Go has for each system (go tool dist list).
+var ports = map[string][]string{
+	"linux": {
+		"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle",
+		"ppc64", "ppc64le", "riscv64", "s390x",
+	},
+	"freebsd": {"386", "amd64", "arm", "arm64", "riscv64"},
 }
 
-// Supported tells whether Go can build a mini root for a value of GOARCH.
-func Supported(goarch string) bool { return slices.Contains(ports, goarch) }
+// Supported tells whether Go can build a mini root for values of GOOS and
+// GOARCH.
+func Supported(goos, goarch string) bool { return slices.Contains(ports[goos], goarch) }
 
 // Options says what Build builds, and where.
 type Options struct {
+	GOOS     string    // whose programs: linux or freebsd
 	GOARCH   string    // target
 	Env      []string  // KEY=VALUE beside GOARCH: GOARM=7, GOMIPS=softfloat
 	CacheDir string    // where binaries are kept; it is made when it is missing
@@ -59,9 +64,13 @@ type Options struct {
 	Log      io.Writer // what is done, and what go says; nil for nothing
 }
 
+// target is the port, as Go names it.
+func (o Options) target() string { return o.GOOS + "/" + o.GOARCH }
+
 // Binary is a program that Build made.
 type Binary struct {
 	Path      string   `json:"path"`       // in the cache
+	GOOS      string   `json:"goos"`       // whose program it is
 	SHA256    string   `json:"sha256"`     // of the file, in hex
 	GoVersion string   `json:"go_version"` // as "go1.26.0"
 	Applets   []string `json:"applets"`    // the commands that it is, sorted
@@ -82,9 +91,9 @@ func Build(ctx context.Context, o Options) (*Binary, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	if !Supported(o.GOARCH) {
-		return nil, fault.New(fault.Unsupported, "Go builds for: "+strings.Join(ports, " "),
-			"mini root: Go has no port to linux/%s", o.GOARCH)
+	if !Supported(o.GOOS, o.GOARCH) {
+		return nil, fault.New(fault.Unsupported, "for "+o.GOOS+" Go builds: "+strings.Join(ports[o.GOOS], " "),
+			"mini root: Go has no port to %s", o.target())
 	}
 	tool, err := findGo(o.Go)
 	if err != nil {
@@ -129,7 +138,7 @@ func (b *builder) build(ctx context.Context) (*Binary, error) {
 		return nil, diskError(err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // the next build removes it otherwise
-	fmt.Fprintf(b.Log, "building the mini root for linux/%s with %s\n", strings.Join(append([]string{b.GOARCH}, b.Env...), " "), b.goVersion)
+	fmt.Fprintf(b.Log, "building the mini root for %s with %s\n", strings.Join(append([]string{b.target()}, b.Env...), " "), b.goVersion)
 	if err := b.compile(ctx, work); err != nil {
 		return nil, err
 	}
@@ -168,7 +177,7 @@ func (b *builder) key() (string, error) {
 	env := slices.Clone(b.Env)
 	slices.Sort(env)
 	add("env", []byte(strings.Join(env, "\n")))
-	return b.GOARCH + "-" + hex.EncodeToString(h.Sum(nil))[:16], nil
+	return b.GOOS + "-" + b.GOARCH + "-" + hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
 // sourceNames are the embedded files that the program is built of.
@@ -191,7 +200,7 @@ func (b *builder) cached(dir string) *Binary {
 	if err != nil || sum != strings.TrimSpace(string(want)) {
 		return nil
 	}
-	return &Binary{Path: file, SHA256: sum, GoVersion: b.goVersion, Applets: Applets()}
+	return &Binary{Path: file, GOOS: b.GOOS, SHA256: sum, GoVersion: b.goVersion, Applets: Applets()}
 }
 
 func digest(file string) (string, error) {

@@ -31,11 +31,14 @@ var merged = []struct{ name, target string }{
 	{"bin", "usr/bin"}, {"sbin", "usr/sbin"}, {"lib", "usr/lib"}, {"var/run", "../run"},
 }
 
-// files are the files of /etc that programs read.
-func files(name string) []struct{ name, text string } {
+// wheel is what the group of root is called.
+var wheel = map[string]string{"linux": "root", "freebsd": "wheel"}
+
+// files are the files of /etc that programs of a system read.
+func files(goos, name string) []struct{ name, text string } {
 	return []struct{ name, text string }{
 		{"etc/passwd", "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
-		{"etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnogroup:x:65534:\n"},
+		{"etc/group", wheel[goos] + ":x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnogroup:x:65534:\n"},
 		{"etc/hostname", name + "\n"},
 		{"etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + name + "\n"},
 		{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
@@ -68,7 +71,7 @@ func Populate(ctx context.Context, root *os.Root, b *Binary, name string) error 
 			return diskError(err)
 		}
 	}
-	for _, f := range files(name) {
+	for _, f := range files(b.GOOS, name) {
 		if err := writeFile(root, f.name, f.text); err != nil {
 			return diskError(err)
 		}

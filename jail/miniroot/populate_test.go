@@ -142,3 +142,18 @@ func TestApplets(t *testing.T) {
 		t.Errorf("%q", names)
 	}
 }
+
+// FreeBSD has no group root.
+func TestFilesOfSystems(t *testing.T) {
+	for goos, want := range map[string]string{"linux": "root:x:0:", "freebsd": "wheel:x:0:"} {
+		text := ""
+		for _, f := range files(goos, "box") {
+			if f.name == "etc/group" {
+				text = f.text
+			}
+		}
+		if !strings.HasPrefix(text, want) {
+			t.Errorf("%s: /etc/group is %q", goos, text)
+		}
+	}
+}

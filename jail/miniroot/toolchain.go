@@ -106,7 +106,7 @@ func (b *builder) environ(env []string) []string {
 		env = append(env, "GOCACHE="+filepath.Join(b.CacheDir, "go-build"), "GOPATH="+filepath.Join(b.CacheDir, "go"))
 	}
 	// What go leaves behind when it is killed lies where it is found again.
-	env = append(env, flags, "GOTMPDIR="+b.CacheDir, "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+b.GOARCH)
+	env = append(env, flags, "GOTMPDIR="+b.CacheDir, "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOOS="+b.GOOS, "GOARCH="+b.GOARCH)
 	return append(env, b.Env...)
 }
 
@@ -142,7 +142,7 @@ func (b *builder) explain(verb, said string, err error) error {
 	case noSpace().MatchString(said):
 		return fault.Wrap(fault.NoSpace, text, what, "free some space where go builds: go env GOCACHE GOTMPDIR")
 	case noPort().MatchString(said):
-		return fault.Wrap(fault.Unsupported, text, what, "this Go toolchain is too old for linux/"+b.GOARCH+"; "+goHint)
+		return fault.Wrap(fault.Unsupported, text, what, "this Go toolchain is too old for "+b.target()+"; "+goHint)
 	case tooOld().MatchString(said):
 		return fault.Wrap(fault.Unsupported, text, what, "a newer Go is needed: https://go.dev/dl, or GOTOOLCHAIN=auto")
 	case noModule().MatchString(said):

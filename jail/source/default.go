@@ -1,15 +1,17 @@
 package source
 
 import (
-	"runtime"
-
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// Default chooses the source of an architecture's root, and says why.
-func Default(a *arch.Arch) (spec Spec, why string, err error) {
-	if runtime.GOOS != "linux" {
+// Default chooses the source of an architecture's root on a host, and says why.
+// guest is the system that was asked for, "" for the host's own.
+func Default(a *arch.Arch, host Host, guest string) (spec Spec, why string, err error) {
+	if guest == "freebsd" || guest == "" && host.OS == "freebsd" {
+		return defaultFreeBSD(a, host)
+	}
+	if host.OS != "linux" {
 		return spec, "", fault.New(fault.Usage, "xjail create NAME --from archive:FILE", "say with --from where the root comes from")
 	}
 	switch {
@@ -35,4 +37,29 @@ func Default(a *arch.Arch) (spec Spec, why string, err error) {
 // Debian's mirrors; older ones are only in its archive of old releases.
 func mirrored(a *arch.Arch) bool {
 	return a.InDebian("bookworm") || a.InDebian("trixie")
+}
+
+// defaultFreeBSD is the release that the host runs, or the last one with the
+// architecture: a newer root than the kernel does not run.
+func defaultFreeBSD(a *arch.Arch, host Host) (Spec, string, error) {
+	const what = "no default source"
+	switch {
+	case a.Target == "":
+		return Spec{}, "", fault.New(fault.NotFound, "xjail arch list names those that it had; give --from archive:FILE or --from dir:DIRECTORY",
+			"%s for %s: FreeBSD was never released for it", what, a.Name)
+	case a.FirstSets == "":
+		return Spec{}, "", fault.Wrap(fault.NotFound, noSets(a), what+" for "+a.Name, "")
+	}
+	v, err := ParseVersion(host.Release)
+	if err == nil && CheckRelease(a, v) == nil {
+		return Spec{Release, v.String()}, "this machine runs " + v.String(), nil
+	}
+	if a.LastSets != "" && (err != nil || arch.CompareReleases(v.Number(), a.LastSets) > 0) {
+		return Spec{Release, a.LastSets + "-RELEASE"}, "FreeBSD " + a.LastSets + " is the last release with " + a.Name, nil
+	}
+	if err != nil {
+		return Spec{}, "", fault.New(fault.Usage, "--from release:VERSION, such as release:14.3", "say which release of FreeBSD: this machine runs none")
+	}
+	return Spec{}, "", fault.New(fault.NotFound, "name a source with --from; a root that is newer than the kernel may not run",
+		"%s for %s: its sets are published since %s, and this machine runs %s", what, a.Name, a.FirstSets, v)
 }

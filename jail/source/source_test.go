@@ -35,6 +35,10 @@ func TestParse(t *testing.T) {
 		{in: "archive:https://example.org/r.tar", want: Spec{Archive, "https://example.org/r.tar"}},
 		{in: "https://example.org/r.tar", want: Spec{Archive, "https://example.org/r.tar"}},
 		{in: "dir:/srv/root", want: Spec{Dir, "/srv/root"}},
+		{in: "src:/usr/src", want: Spec{Src, "/usr/src"}},
+		{in: "release:14.3", want: Spec{Release, "14.3-RELEASE"}},
+		{in: "release:16.0-CURRENT", want: Spec{Release, "16.0-CURRENT"}},
+		{in: "pkgbase:15.1", want: Spec{PkgBase, "15.1-RELEASE"}},
 		{in: "", bad: true},
 		{in: "tarball:/x", bad: true},
 		{in: "archive:", bad: true},
@@ -43,6 +47,10 @@ func TestParse(t *testing.T) {
 		{in: "debian:--setup-hook=rm", bad: true},
 		{in: "debian:a b", bad: true},
 		{in: "miniroot:x", bad: true},
+		{in: "release:", bad: true},
+		{in: "release:stable", bad: true},
+		{in: "pkgbase:14", bad: true},
+		{in: "src:", bad: true},
 	}
 	for _, tt := range tests {
 		got, err := Parse(tt.in)
@@ -62,34 +70,63 @@ func TestParse(t *testing.T) {
 }
 
 func TestDefault(t *testing.T) {
+	linux, bsd := Host{OS: "linux"}, Host{"freebsd", "15.1-RELEASE"}
 	tests := []struct {
-		arch string
-		want string // "" is an error
-		why  string // part of the reason or of the hint
+		arch  string
+		host  Host
+		guest string
+		want  string // "" is an error
+		why   string // part of the reason, or of the error and its hint
 	}{
-		{"aarch64", "debian:stable", "arm64"},
-		{"powerpc64le", "debian:stable", "ppc64el"},
-		{"mips64", "miniroot", "Debian"},
-		{"mips64el", "miniroot", "bookworm"},
-		{"powerpc64", "miniroot", "Debian Ports"},
-		{"powerpc", "", "archive:"},
-		{"sparc64", "", "archive:"},
+		{"aarch64", linux, "", "debian:stable", "arm64"},
+		{"powerpc64le", linux, "", "debian:stable", "ppc64el"},
+		{"mips64", linux, "", "miniroot", "Debian"},
+		{"mips64el", linux, "", "miniroot", "bookworm"},
+		{"powerpc64", linux, "", "miniroot", "Debian Ports"},
+		{"powerpc", linux, "", "", "archive:"},
+		{"sparc64", linux, "", "", "archive:"},
+
+		{"aarch64", bsd, "", "release:15.1-RELEASE", "this machine runs 15.1-RELEASE"},
+		{"amd64", Host{"freebsd", "16.0-CURRENT"}, "", "release:16.0-CURRENT", "this machine"},
+		{"powerpc", bsd, "", "release:14.5-RELEASE", "last release with powerpc"},
+		{"i386", Host{"freebsd", "14.3-RELEASE"}, "", "release:14.3-RELEASE", "this machine"},
+		{"powerpc64le", Host{"freebsd", "12.4-RELEASE"}, "", "", "published since 13.0"},
+		{"mips64", bsd, "", "", "no sets were ever published for mips64: its last release was 13.5"},
+		{"mips64", bsd, "", "", "buildworld TARGET=mips TARGET_ARCH=mips64"},
+		{"mips64", bsd, "", "", "--from src:DIR"},
+		{"mips64", bsd, "", "", "--from archive:FILE"},
+		{"loongarch64", bsd, "", "", "never released for it"},
+
+		{"powerpc", linux, "freebsd", "release:14.5-RELEASE", "last release"},
+		{"mips64", linux, "freebsd", "", "no sets were ever published"},
+		{"aarch64", linux, "freebsd", "", "release:VERSION"},
+		{"aarch64", Host{OS: "openbsd"}, "", "", "--from"},
 	}
 	for _, tt := range tests {
-		a, err := arch.Lookup(tt.arch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		spec, why, err := Default(a)
+		spec, why, err := Default(lookup(t, tt.arch), tt.host, tt.guest)
 		if tt.want == "" {
-			if fault.KindOf(err) != fault.NotFound || !strings.Contains(fault.HintOf(err), tt.why) {
-				t.Errorf("Default(%s) = %v, %v, hint %q", tt.arch, spec, err, fault.HintOf(err))
+			if err == nil || fault.HintOf(err) == "" || !strings.Contains(err.Error()+" "+fault.HintOf(err), tt.why) {
+				t.Errorf("Default(%s, %v) = %v, %v, hint %q", tt.arch, tt.host, spec, err, fault.HintOf(err))
 			}
 			continue
 		}
 		if err != nil || spec.String() != tt.want || !strings.Contains(why, tt.why) {
-			t.Errorf("Default(%s) = %v, %q, %v, want %s because of %q", tt.arch, spec, why, err, tt.want, tt.why)
+			t.Errorf("Default(%s, %v) = %v, %q, %v, want %s because of %q", tt.arch, tt.host, spec, why, err, tt.want, tt.why)
 		}
+		if again, err := Parse(spec.String()); err != nil || again != spec {
+			t.Errorf("Parse(%q) = %v, %v", spec, again, err)
+		}
+	}
+}
+
+func TestHost(t *testing.T) {
+	for in, want := range map[string]string{"15.1-RELEASE-p3": "15.1-RELEASE", "15.1-RELEASE": "15.1-RELEASE", "16.0-CURRENT": "16.0-CURRENT", "15.0-PRERELEASE": "15.0-PRERELEASE", "": ""} {
+		if got := withoutPatch(in); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+	if h := ThisHost(); h.OS == "" || (h.OS == "linux") != (h.Release == "") {
+		t.Errorf("this host: %+v", h)
 	}
 }
 
@@ -190,7 +227,7 @@ func TestDownload(t *testing.T) {
 		{"right digest", "/ok", right, 0, ""},
 		{"wrong digest", "/ok", strings.Repeat("0", 64), fault.Mismatch, right},
 		{"not there", "/nothing", "", fault.NotFound, "404"},
-		{"cut short", "/short", "", fault.Failed, "after 14 bytes"},
+		{"cut short", "/short", "", fault.Damaged, "after 14 of 100 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
