@@ -27,14 +27,23 @@ func (a account) env() []string {
 	return []string{"HOME=" + a.home, "USER=" + a.name, "LOGNAME=" + a.name, "SHELL=" + a.shell, "PATH=" + defaultPath}
 }
 
-// lookupAccount finds user, by name or number, in a passwd(5) file. Root does
-// not need one; a number without a line is used as it is.
-func lookupAccount(passwd, group, user string) (account, error) {
+// openFunc opens a file of the jail for reading.
+type openFunc func(name string) (*os.File, error)
+
+// openInput opens a file of the root that this process is in. A FIFO would
+// block an ordinary open for ever.
+func openInput(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// lookupAccount finds user, by name or number, in the jail's passwd(5). Root
+// does not need one; a number without a line is used as it is.
+func lookupAccount(open openFunc, user string) (account, error) {
 	root := account{name: "root", home: "/root", shell: "/bin/sh"}
 	if user == "" {
 		user = "root"
 	}
-	for _, field := range readColons(passwd, 7) {
+	for _, field := range readColons(open, "/etc/passwd", 7) {
 		if field[0] != user && field[2] != user {
 			continue
 		}
@@ -50,7 +59,7 @@ func lookupAccount(passwd, group, user string) (account, error) {
 		if !path.IsAbs(a.home) {
 			a.home = "/"
 		}
-		a.groups = supplementary(group, a)
+		a.groups = supplementary(open, a)
 		return a, nil
 	}
 	if user == "root" || user == "0" {
@@ -63,9 +72,9 @@ func lookupAccount(passwd, group, user string) (account, error) {
 }
 
 // supplementary are the groups of a user, its own first.
-func supplementary(group string, a account) []uint32 {
+func supplementary(open openFunc, a account) []uint32 {
 	gids := []uint32{a.gid}
-	for _, field := range readColons(group, 4) {
+	for _, field := range readColons(open, "/etc/group", 4) {
 		gid, err := strconv.ParseUint(field[2], 10, 32)
 		if err == nil && slices.Contains(strings.Split(field[3], ","), a.name) && !slices.Contains(gids, uint32(gid)) {
 			gids = append(gids, uint32(gid))
@@ -77,9 +86,8 @@ func supplementary(group string, a account) []uint32 {
 // readColons reads the lines of a file that have at least n fields between
 // colons. The file is the jail's: whatever is wrong with it, it is just not
 // there.
-func readColons(name string, n int) [][]string {
-	// A FIFO would block an ordinary open for ever.
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func readColons(open openFunc, name string, n int) [][]string {
+	f, err := open(name)
 	if err != nil {
 		return nil
 	}

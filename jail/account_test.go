@@ -12,6 +12,7 @@ import (
 func TestLookupAccount(t *testing.T) {
 	dir := t.TempDir()
 	passwd, group := filepath.Join(dir, "passwd"), filepath.Join(dir, "group")
+	open := func(name string) (*os.File, error) { return openInput(filepath.Join(dir, filepath.Base(name))) }
 	text := "# $FreeBSD$\nroot:*:0:0:Charlie &:/root:/bin/csh\nbroken:line\nbuild:x:1001:1002::/home/build:\nbad:x:many:1::/:/bin/sh\nodd:x:7:7::relative:/bin/sh\n"
 	if err := os.WriteFile(passwd, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -31,7 +32,7 @@ func TestLookupAccount(t *testing.T) {
 		{"4242", account{name: "4242", uid: 4242, gid: 4242, home: "/", shell: "/bin/sh"}, []uint32{4242}},
 	}
 	for _, tt := range tests {
-		got, err := lookupAccount(passwd, group, tt.user)
+		got, err := lookupAccount(open, tt.user)
 		if err != nil {
 			t.Errorf("%q: %v", tt.user, err)
 			continue
@@ -45,11 +46,11 @@ func TestLookupAccount(t *testing.T) {
 		}
 	}
 	for _, user := range []string{"nobody", "bad", "-1"} {
-		if _, err := lookupAccount(passwd, group, user); fault.KindOf(err) != fault.NotFound {
+		if _, err := lookupAccount(open, user); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("%q: %v, want not found", user, err)
 		}
 	}
-	if got, err := lookupAccount(filepath.Join(dir, "none"), group, "root"); err != nil || got.shell != "/bin/sh" {
+	if got, err := lookupAccount(func(string) (*os.File, error) { return nil, os.ErrNotExist }, "root"); err != nil || got.shell != "/bin/sh" {
 		t.Errorf("root without passwd: %+v, %v", got, err)
 	}
 }

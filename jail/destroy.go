@@ -28,6 +28,9 @@ func (s Store) Destroy(ctx context.Context, name string) error {
 		return err
 	}
 	defer l.release()
+	if err := s.dropViews(name); err != nil {
+		return err
+	}
 	if err := s.checkMounts(name); err != nil {
 		return err
 	}
@@ -127,6 +130,9 @@ func (s Store) announceDestroy(r *Record) error {
 // sweep removes what is left of a jail without a record. It can be interrupted
 // and called again.
 func (s Store) sweep(ctx context.Context, name string) error {
+	if err := s.dropViews(name); err != nil {
+		return err
+	}
 	entries, err := s.readJournal(name)
 	if err != nil {
 		return err

@@ -2,9 +2,13 @@ package jail
 
 import (
 	"os"
+	"os/signal"
 	"path"
+	"slices"
 	"sort"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/internal/fault"
@@ -52,6 +56,7 @@ type Command struct {
 	// Login starts the user's shell as a login shell when Argv is empty.
 	Login bool
 	Binds []Bind
+	probe bool
 	// Interactive commands get the terminal, and decide themselves what a
 	// signal means to them.
 	Interactive bool
@@ -75,6 +80,12 @@ type entrance struct {
 	User       string
 	Dir        string
 	Login      bool
+	// Arch is the catalog's name of what the jail is.
+	Arch string
+	// Views is the directory in which FreeBSD's views of the root are made.
+	Views string
+	// Probe: the command is to say by itself what it runs on.
+	Probe bool
 	// MachineRoot: uid 0 of the jail is uid 0 of the machine.
 	MachineRoot bool
 	// Terminal: the jail shares a terminal with the caller.
@@ -112,4 +123,12 @@ func lookupEnv(env []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// passedOn are the signals that reach the command when this process gets them.
+var passedOn = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
+
+// notIgnored leaves out the signals that the caller had ignored, as nohup does.
+func notIgnored(signals []os.Signal) []os.Signal {
+	return slices.DeleteFunc(slices.Clone(signals), signal.Ignored)
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -58,14 +57,6 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		return 0, err
 	}
 	return p.supervise(ctx, signals, t)
-}
-
-// passedOn are the signals that reach the command when this process gets them.
-var passedOn = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
-
-// notIgnored leaves out the signals that the caller had ignored, as nohup does.
-func notIgnored(signals []os.Signal) []os.Signal {
-	return slices.DeleteFunc(slices.Clone(signals), signal.Ignored)
 }
 
 // supervise passes signals on and follows what init says until it ends.

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !freebsd
 
 package jail
 
@@ -9,19 +9,7 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// InUserNamespace is false: only Linux has user namespaces.
-func InUserNamespace() bool { return false }
-
-// IsInit is false: only on Linux a jail has an init that xjail provides.
-func IsInit() bool { return false }
-
-// RunInit is never called here, since IsInit is false.
-func RunInit(func([]string) int) int { return int(fault.Unsupported) }
-
-// AsRoot has nothing to do without user namespaces.
-func AsRoot([]string) (status int, ok bool, err error) { return 0, false, nil }
-
 func enter(context.Context, *entrance, *Command) (int, error) {
-	return 0, fault.New(fault.Unsupported, "use a Linux host; docs/limits.md says what works on which system",
-		"entering a jail is not supported on %s yet", runtime.GOOS)
+	return 0, fault.New(fault.Unsupported, "use a Linux or FreeBSD host; docs/limits.md says what works on which system",
+		"entering a jail is not supported on %s", runtime.GOOS)
 }

@@ -73,25 +73,45 @@ func TestTail(t *testing.T) {
 
 func TestCheckProbe(t *testing.T) {
 	uname := []string{"/bin/uname", "-m"}
+	echo := []string{"/bin/sh", "-c", "echo " + probeWord}
 	tests := []struct {
-		arch string
-		p    Probe
-		ok   bool
+		arch, os string
+		argv     []string
+		output   string
+		ok       bool
 	}{
-		{"mips64", Probe{uname, "mips64"}, true},
-		{"mips64", Probe{uname, "x86_64"}, false},
-		{"mips64", Probe{uname, ""}, false},
-		{"armv7", Probe{uname, "armv7l"}, true},
-		{"armv6", Probe{uname, "armv7l"}, true},
-		{"aarch64", Probe{uname, "armv7l"}, false},
-		{"i386", Probe{uname, "i686"}, true},
-		{"powerpc64le", Probe{uname, "ppc64le"}, true},
-		{"alpha", Probe{[]string{"/bin/sh", "-c", "echo " + probeWord}, probeWord}, true},
-		{"alpha", Probe{[]string{"/bin/sh", "-c", "echo " + probeWord}, "nonsense"}, false},
+		{"mips64", "", uname, "mips64", true},
+		{"mips64", "", uname, "mips", false},
+		{"mips64", "", uname, "x86_64", false},
+		{"mips64", "", uname, "", false},
+		{"armv7", "", uname, "armv7l", true},
+		{"armv6", "", uname, "armv7l", true},
+		{"aarch64", "", uname, "armv7l", false},
+		{"i386", "", uname, "i686", true},
+		{"powerpc64le", "", uname, "ppc64le", true},
+		{"alpha", "", echo, probeWord, true},
+		{"alpha", "", echo, "nonsense", false},
+		// MACHINE of each TARGET_ARCH, as arch(7) lists them.
+		{"aarch64", "freebsd", uname, "arm64", true},
+		{"armv7", "freebsd", uname, "arm", true},
+		{"mips64", "freebsd", uname, "mips", true},
+		{"mips64el", "freebsd", uname, "mips", true},
+		{"riscv64", "freebsd", uname, "riscv", true},
+		{"powerpc64", "freebsd", uname, "powerpc", true},
+		{"powerpc64le", "freebsd", uname, "powerpc", true},
+		{"sparc64", "freebsd", uname, "sparc64", true},
+		{"i386", "freebsd", uname, "i386", true},
+		{"amd64", "freebsd", uname, "amd64", true},
+		{"mips64", "freebsd", uname, "mips64", true},
+		{"mips64", "freebsd", uname, "amd64", false},
+		{"aarch64", "freebsd", uname, "amd64", false},
+		{"riscv64", "freebsd", uname, "", false},
+		{"aarch64", "freebsd", echo, probeWord, true},
 	}
 	for _, tt := range tests {
-		if err := checkProbe(&Record{Arch: tt.arch}, tt.p); (err == nil) != tt.ok {
-			t.Errorf("%s: %v: %v", tt.arch, tt.p, err)
+		p := Probe{Argv: tt.argv, Output: tt.output}
+		if err := checkProbe(&Record{Arch: tt.arch, Guest: tt.os}, p); (err == nil) != tt.ok {
+			t.Errorf("%s on %s: %+v: %v", tt.arch, tt.os, p, err)
 		}
 	}
 }

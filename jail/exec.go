@@ -46,6 +46,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
+		Arch: r.Arch, Views: s.views(r.Name), Probe: c.probe,
 	}, c)
 }
 
@@ -124,7 +125,7 @@ func (s Store) capture(ctx context.Context, r *Record, argv []string) (status in
 	}
 	null, err := os.Open(os.DevNull)
 	if err == nil {
-		status, err = s.exec(ctx, r, &Command{Argv: argv, Stdin: null, Stdout: outFile, Stderr: errFile})
+		status, err = s.exec(ctx, r, &Command{Argv: argv, probe: true, Stdin: null, Stdout: outFile, Stderr: errFile})
 		null.Close()
 	}
 	outFile.Close()

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -130,7 +127,7 @@ func dropSignals(signals <-chan os.Signal, control *os.File, started *atomic.Boo
 // start runs the command as a child, since pid 1 is special to the kernel: it
 // gets no signal that it does not handle.
 func (e *entrance) start() (int, error) {
-	acct, err := lookupAccount("/etc/passwd", "/etc/group", e.User)
+	acct, err := lookupAccount(openInput, e.User)
 	if err != nil {
 		return 0, err
 	}
@@ -139,7 +136,7 @@ func (e *entrance) start() (int, error) {
 	if len(argv) == 0 {
 		argv = []string{acct.shell}
 	}
-	name, err := findProgram(argv[0], lookupEnv(env, "PATH"))
+	name, err := findProgram(argv[0], lookupEnv(env, "PATH"), os.Stat)
 	if err != nil {
 		return 0, err
 	}
@@ -174,47 +171,9 @@ func (e *entrance) start() (int, error) {
 			"become user %s, uid %d: this jail has no such id: %w", e.User, acct.uid, err)
 	}
 	if err != nil {
-		return 0, execError(name, err)
+		return 0, execError(name, err, os.Stat)
 	}
 	return pid, nil
-}
-
-// findProgram is the path of a program by the rules of execvp(3).
-func findProgram(name, searchPath string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	for _, dir := range filepath.SplitList(searchPath) {
-		p := path.Join(dir, name)
-		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-			return p, nil
-		}
-	}
-	return "", &fault.Error{Kind: statusNotFound, What: name + ": not found in the jail", Err: exec.ErrNotFound,
-		Hint: "PATH in the jail is " + searchPath}
-}
-
-// The statuses of a command that did not start, as shells give them.
-const (
-	statusNotExecutable fault.Kind = 126
-	statusNotFound      fault.Kind = 127
-)
-
-// execError explains execve's errors in terms of the jail.
-func execError(name string, err error) error {
-	kind, hint := statusNotExecutable, ""
-	switch {
-	case errors.Is(err, unix.ENOENT):
-		kind = statusNotFound
-		if _, serr := os.Stat(name); serr == nil {
-			hint = "the file is there, so its interpreter or dynamic linker is missing in the jail"
-		}
-	case errors.Is(err, unix.ENOEXEC):
-		hint = "no activator matches this file: it is of another architecture than the jail, or no program"
-	case errors.Is(err, unix.ELOOP):
-		hint = "the emulator is itself caught by an activator"
-	}
-	return fault.New(kind, hint, "%s: %w", name, err)
 }
 
 // reap waits for every child of the jail until the command is done. A command

@@ -123,7 +123,7 @@ func (p *Plan) checkSource(req Request) (err error) {
 			return fault.New(fault.Damaged, "use archive: for a file", "source %s is not a directory", src.Value)
 		}
 	case src.Kind == source.Miniroot && !miniroot.Supported(p.Guest, p.arch.GoArch):
-		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s on %s, so there is no mini root for it", p.Guest, p.Arch)
+		return fault.New(fault.Unsupported, "use --from archive:FILE or --from dir:DIRECTORY", "Go has no port to %s on %s, so there is no mini root for it", p.Arch, p.Guest)
 	}
 	return nil
 }

@@ -38,17 +38,26 @@ func checkProbe(r *Record, p Probe) error {
 	if err != nil {
 		return err
 	}
-	if r.Guest == "freebsd" && (p.Output == a.Target || p.Output == a.Name) {
-		return nil // FreeBSD says TARGET: mips for mips64, powerpc for powerpc64
+	want := machines(a, r.Guest)
+	for _, m := range want {
+		if p.Output == m || equalMachines(p.Output, m) {
+			return nil
+		}
 	}
-	want := a.Uname
-	if want == "" {
-		want = a.Name
+	return fault.New(fault.WrongArch, "try another emulator with --emulator", "uname -m says %q in the jail, expected %q", p.Output, want[0])
+}
+
+// machines are the answers of uname -m. FreeBSD's is MACHINE, the TARGET of a
+// build: arm64 for aarch64, mips for mips64. Some emulators name the
+// architecture instead.
+func machines(a *arch.Arch, os string) []string {
+	switch {
+	case os == "freebsd" && a.Target != "":
+		return append([]string{a.Target, a.Name}, a.OtherTargets...)
+	case a.Uname != "":
+		return []string{a.Uname}
 	}
-	if p.Output == want || equalMachines(p.Output, want) {
-		return nil
-	}
-	return fault.New(fault.WrongArch, "try another emulator with --emulator", "uname -m says %q in the jail, expected %q", p.Output, want)
+	return []string{a.Name}
 }
 
 func equalMachines(a, b string) bool {

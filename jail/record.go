@@ -114,6 +114,7 @@ func (s Store) jails() string              { return filepath.Join(s.Dir, "jails"
 func (s Store) dir(name string) string     { return filepath.Join(s.jails(), name) }
 func (s Store) record(name string) string  { return filepath.Join(s.dir(name), "jail.json") }
 func (s Store) journal(name string) string { return filepath.Join(s.dir(name), "journal") }
+func (s Store) views(name string) string   { return filepath.Join(s.dir(name), "enter") }
 
 // Cache is what the jails share of what was downloaded.
 func (s Store) Cache() source.Cache { return source.Cache{Dir: filepath.Join(s.Dir, "cache", "sets")} }

@@ -427,7 +427,7 @@ func TestPlanOnFreeBSD(t *testing.T) {
 	}{
 		{Request{Name: "mips64"}, fault.NotFound, "no sets were ever published for mips64: its last release was 13.5"},
 		{Request{Name: "j", Arch: "aarch64", From: "debian:bookworm"}, fault.Unsupported, "need a Linux kernel"},
-		{Request{Name: "j", Arch: "mips64", From: "miniroot"}, fault.Unsupported, "Go has no port to freebsd on mips64"},
+		{Request{Name: "j", Arch: "mips64", From: "miniroot"}, fault.Unsupported, "Go has no port to mips64 on freebsd"},
 		{Request{Name: "j", Arch: "aarch64", From: "miniroot", Guest: "linux"}, fault.Unsupported, "need a Linux kernel"},
 		{Request{Name: "j", Arch: "aarch64", From: "archive:/none.tar", Guest: "linux"}, fault.Unsupported, "need a Linux kernel"},
 		{Request{Name: "j", Arch: "aarch64", From: "release:10.4"}, fault.NotFound, "releases since 11.0"},

@@ -3,55 +3,12 @@ package jail
 import (
 	"bytes"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// terminal is the caller's terminal and who has its foreground.
-//
-// A jail's processes are a process group of their own. A command whose input
-// and output both are the terminal gets the foreground at once: Ctrl-C, Ctrl-Z
-// and the window's size reach it directly and once, and a shell in the jail can
-// do its job control. Others, such as one whose output goes to a pager that
-// reads the keys itself, leave the foreground to the caller's group and get it
-// when they read from the terminal; until then its signals are passed on.
-type terminal struct {
-	tty   *os.File // nil when the caller has none
-	whole bool     // input and output are the terminal
-	jail  int      // the jail's process group
-	echo  bool     // a SIGTSTP of our own to the caller's group comes back
-}
-
-// ofTerminals are the signals that only a terminal and a shell send.
-var ofTerminals = []os.Signal{unix.SIGTSTP, unix.SIGCONT}
-
-// openTerminal looks for the terminal of an interactive command.
-func openTerminal(c *Command) *terminal {
-	t := &terminal{}
-	if !c.Interactive {
-		return t
-	}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return t
-	}
-	// Giving the foreground away, or taking it back, from the background raises
-	// SIGTTOU.
-	signal.Ignore(unix.SIGTTOU)
-	t.tty, t.whole = tty, isTerminal(c.Stdin) && isTerminal(c.Stdout)
-	return t
-}
-
-func (t *terminal) close() {
-	if t.tty != nil {
-		signal.Reset(unix.SIGTTOU)
-		t.tty.Close()
-	}
-}
 
 func isTerminal(f *os.File) bool {
 	if f == nil {
@@ -71,105 +28,12 @@ func haveTerminal() bool {
 	return err == nil
 }
 
-// has tells whether a process group has the foreground.
-func (t *terminal) has(group int) bool {
-	if t.tty == nil {
-		return false
-	}
-	now, err := unix.IoctlGetInt(int(t.tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && now == group
-}
-
-// hand gives the foreground from one group to another, if it has it.
-func (t *terminal) hand(from, to int) bool {
-	return t.has(from) && unix.IoctlSetPointerInt(int(t.tty.Fd()), unix.TIOCSPGRP, to) == nil
-}
-
-func (t *terminal) takeBack() bool { return t.hand(t.jail, unix.Getpgrp()) }
-
-// passOn handles the signals that a terminal sends to a whole process group,
-// and tells whether s was one.
-func (t *terminal) passOn(s os.Signal) bool {
-	if t.tty == nil {
-		return false
-	}
-	switch s {
-	case unix.SIGCONT:
-		if t.whole {
-			t.hand(unix.Getpgrp(), t.jail)
-		}
-	case unix.SIGINT, unix.SIGQUIT:
-	case unix.SIGTSTP:
-		if t.echo {
-			t.echo = false
-			return true
-		}
-	default:
-		return false
-	}
-	_ = unix.Kill(-t.jail, s.(unix.Signal))
-	return true
-}
-
-// stopped is called when the command was stopped. One that wants the terminal
-// gets it, if this process can give it. Otherwise this process stops as well,
-// so that the user's shell takes the terminal and shows a stopped job, until it
-// is continued.
-//
-// Where no shell could continue it, as under ssh -t, it does not stop. Then Ctrl-Z does nothing, as for any program there, and a command that
-// wants a terminal that it will never get is told that the terminal is gone.
-func (t *terminal) stopped(reason unix.Signal) {
-	wants := reason == unix.SIGTTIN || reason == unix.SIGTTOU
-	if !wants || !t.hand(unix.Getpgrp(), t.jail) {
-		if t.takeBack() && reason == unix.SIGTSTP && !orphaned(unix.Getpid()) {
-			// The terminal would have stopped a whole pipeline.
-			t.echo = true
-			_ = unix.Kill(0, unix.SIGTSTP)
-		}
-		continued := stopSelf()
-		given := (t.whole || wants) && t.hand(unix.Getpgrp(), t.jail)
-		if !continued && wants && !given {
-			_ = unix.Kill(-t.jail, unix.SIGHUP)
-		}
-	}
-	_ = unix.Kill(-t.jail, unix.SIGCONT)
-}
-
-// stopSelf stops this process until it is continued, and tells whether it did.
-// A process group that no shell could continue is orphaned, and does not stop
-// (POSIX, 11.1.4).
-func stopSelf() bool {
-	if orphaned(unix.Getpid()) {
-		return false
-	}
-	// Sent to the process, another thread could take the signal, while this
-	// one goes on for a moment and continues the command.
+// stopNow stops this process. Sent to the process, another thread could take
+// the signal, while this one goes on for a moment and continues the command.
+func stopNow() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP) == nil
-}
-
-// orphaned tells whether no ancestor of a process is in another process group
-// of the same session, from where it could be continued.
-func orphaned(pid int) bool {
-	group, session := unix.Getpgrp(), sessionOf(0)
-	for {
-		pid = parentOf(pid)
-		if pid <= 0 || sessionOf(pid) != session {
-			return true
-		}
-		if g, err := unix.Getpgid(pid); err != nil || g != group {
-			return false
-		}
-	}
-}
-
-func sessionOf(pid int) int {
-	session, err := unix.Getsid(pid)
-	if err != nil {
-		return -1
-	}
-	return session
+	return unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
 // parentOf is the parent of a process, 0 when it is not known: the field after
@@ -188,13 +52,4 @@ func parentOf(pid int) int {
 		return 0
 	}
 	return parent
-}
-
-// ended does what the terminal would have done, had the command been in the
-// caller's group: the script that runs this process is interrupted with it.
-func (t *terminal) ended(by unix.Signal) {
-	if t.has(t.jail) && (by == unix.SIGINT || by == unix.SIGQUIT) {
-		t.takeBack()
-		_ = unix.Kill(0, by)
-	}
 }

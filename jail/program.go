@@ -1,0 +1,73 @@
+package jail
+
+import (
+	"errors"
+	"io/fs"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// statFunc is os.Stat of the jail's files: it follows symlinks within the root.
+type statFunc func(name string) (fs.FileInfo, error)
+
+// findProgram is the path of a program by the rules of execvp(3).
+func findProgram(name, searchPath string, stat statFunc) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(searchPath) {
+		p := path.Join(dir, name)
+		if st, err := stat(p); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", &fault.Error{Kind: statusNotFound, What: name + ": not found in the jail", Err: exec.ErrNotFound,
+		Hint: "PATH in the jail is " + searchPath}
+}
+
+// The statuses of a command that did not start, as shells give them.
+const (
+	statusNotExecutable fault.Kind = 126
+	statusNotFound      fault.Kind = 127
+)
+
+// execError explains execve's errors in terms of the jail.
+func execError(name string, err error, stat statFunc) error {
+	kind, hint := statusNotExecutable, ""
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		kind = statusNotFound
+		if _, serr := stat(name); serr == nil {
+			hint = missingInterpreter(runtime.GOOS)
+		}
+	case errors.Is(err, unix.ENOEXEC):
+		hint = noActivator(runtime.GOOS)
+	case errors.Is(err, unix.ELOOP):
+		hint = "the emulator is itself caught by an activator"
+	}
+	return fault.New(kind, hint, "%s: %w", name, err)
+}
+
+// missingInterpreter is the hint for a program that is there and yet not found.
+// FreeBSD looks an activator's interpreter up in the jail, unless the activator
+// opened it when it was registered.
+func missingInterpreter(goos string) string {
+	if goos == "freebsd" {
+		return "the file is there, so what runs it is missing in the jail: the activator's emulator (xjail activator status shows its path), or the dynamic linker, /libexec/ld-elf.so.1"
+	}
+	return "the file is there, so its interpreter or dynamic linker is missing in the jail"
+}
+
+func noActivator(goos string) string {
+	if goos == "freebsd" {
+		return "no activator of this machine matches the file, or it is switched off: xjail activator status"
+	}
+	return "no activator matches this file: it is of another architecture than the jail, or no program"
+}
