@@ -3,7 +3,6 @@ package activators
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -36,15 +35,17 @@ type Ledger struct {
 	path     string
 	instance string
 	entries  []ledgerEntry
-	reopened map[ledgerEntry]string // their File when the changes under way succeed
+	reopened map[ledgerEntry]openedFile // their Opened when the changes under way succeed
 	lock     *os.File
 }
 
 type ledgerEntry struct {
 	Name   string `json:"name"`
 	Digest string `json:"digest"`
-	// File identifies the interpreter that the kernel opened, for entries that
-	// make it do so.
+	// Opened is the interpreter that the kernel opened, for entries that make it
+	// do so.
+	Opened openedFile `json:"opened,omitzero"`
+	// File is what was written in the place of Opened before there was one.
 	File string `json:"file,omitempty"`
 }
 
@@ -158,36 +159,17 @@ func (l *Ledger) find(e Entry) int {
 func (l *Ledger) Owns(e Entry) bool { return l.find(e) >= 0 }
 
 // Stale says that the interpreter which the kernel holds open (flag F,
-// PRE_OPEN) is no longer the file of its path: an update replaced it, or it is
-// gone. The kernel goes on with the old one.
+// PRE_OPEN) is no longer the file of its path, or not what was registered: an
+// update replaced it, or it is gone.
 func (l *Ledger) Stale(e Entry) string {
 	i := l.find(e)
-	if i < 0 || l.entries[i].File == "" || l.entries[i].File == fileIdentity(e.Interpreter) {
+	if i < 0 {
 		return ""
 	}
-	return "its interpreter was replaced since it was registered, and the kernel runs the old one"
-}
-
-// opened identifies the file that the kernel opens for e when it is registered.
-func opened(e Entry) string {
-	if !e.Flags.FixBinary && !e.Flags.PreOpen {
-		return ""
+	if old := l.entries[i].File; old != "" {
+		return staleFile(old, e.Interpreter)
 	}
-	return fileIdentity(e.Interpreter)
-}
-
-// fileIdentity tells a file from another one that takes its place, and from
-// itself with other content.
-func fileIdentity(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "none"
-	}
-	identity := fmt.Sprintf("%d bytes, changed %d", info.Size(), info.ModTime().UnixNano())
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		identity += fmt.Sprintf(", inode %d", st.Ino)
-	}
-	return identity
+	return l.entries[i].Opened.stale(e.Interpreter)
 }
 
 // expect writes down entries that are about to be registered.
@@ -195,14 +177,22 @@ func (l *Ledger) expect(list []Entry) error {
 	if l == nil {
 		return nil
 	}
-	l.reopened = map[ledgerEntry]string{}
+	l.reopened = map[ledgerEntry]openedFile{}
+	files := map[string]openedFile{} // an entry and its stand-in open the same one
 	for _, e := range list {
+		var file openedFile
+		if opens(e) {
+			if _, known := files[e.Interpreter]; !known {
+				files[e.Interpreter] = lookAtOpened(e.Interpreter)
+			}
+			file = files[e.Interpreter]
+		}
 		if i := l.find(e); i >= 0 {
 			// Until it is registered again the kernel holds the old file.
-			l.reopened[l.entries[i]] = opened(e)
+			l.reopened[l.entries[i]] = file
 			continue
 		}
-		l.entries = append(l.entries, ledgerEntry{e.Name, e.Digest(), opened(e)})
+		l.entries = append(l.entries, ledgerEntry{Name: e.Name, Digest: e.Digest(), Opened: file})
 	}
 	return l.save()
 }
@@ -225,7 +215,7 @@ func (l *Ledger) settle(t Table, done bool) error {
 	var kept []ledgerEntry
 	for i, e := range l.entries {
 		if file, ok := l.reopened[e]; ok && done {
-			e.File = file
+			e.Opened, e.File = file, ""
 		}
 		if there[i] {
 			kept = append(kept, e)

@@ -1,11 +1,17 @@
 package activators_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/memory"
@@ -190,6 +196,155 @@ func TestLedgerStale(t *testing.T) {
 	}
 	if l, err := activators.ReadLedger(path, "x"); err != nil || l.Stale(fixed) == "" {
 		t.Error("the interpreter is gone", err)
+	}
+}
+
+// Which of the ways in which an interpreter changes make its entry stale.
+func TestLedgerStaleWays(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(program string) error
+		want   string
+	}{
+		"nothing":              {func(string) error { return nil }, ""},
+		"touched":              {func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1e9, 0)) }, ""},
+		"chmod":                {func(p string) error { return os.Chmod(p, 0o700) }, ""},
+		"replaced by the same": {func(p string) error { return replace(p, "one") }, "replaced"},
+		"replaced":             {func(p string) error { return replace(p, "other") }, "replaced"},
+		"removed":              {os.Remove, "replaced"},
+		"written over":         {func(p string) error { return overwrite(p, "two") }, "written over"},
+		"written over, longer": {func(p string) error { return overwrite(p, "longer") }, "written over"},
+		"made empty":           {func(p string) error { return os.Truncate(p, 0) }, "written over"},
+	} {
+		dir := t.TempDir()
+		path, program := filepath.Join(dir, "activators.json"), filepath.Join(dir, "qemu")
+		if err := os.WriteFile(program, []byte("one"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		held, err := os.Open(program) // as the kernel does: its inode stays taken
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := with(entry("a", "A"), func(e *activators.Entry) { e.Interpreter, e.Flags.PreOpen = program, true })
+		table := memory.New(memory.FreeBSD)
+		register := func() string {
+			t.Helper()
+			l := open(t, path, "x")
+			defer l.Close()
+			p, err := activators.Register(table, l, []activators.Entry{e})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return steps(p)
+		}
+		register()
+		if err := c.change(program); err != nil {
+			t.Fatal(err)
+		}
+		l, err := activators.ReadLedger(path, "x")
+		if got := l.Stale(e); err != nil || (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		// It is renewed, once.
+		if got := register(); (got == "") != (c.want == "") {
+			t.Errorf("%s: steps %q", name, got)
+		}
+		if got := register(); got != "" {
+			t.Errorf("%s: again %q", name, got)
+		}
+		held.Close()
+	}
+}
+
+func overwrite(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close(), os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)))
+}
+
+func replace(path, text string) error {
+	if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// What is written down, and that a digest is made only to register.
+func TestLedgerOpened(t *testing.T) {
+	dir := t.TempDir()
+	path, program := filepath.Join(dir, "activators.json"), filepath.Join(dir, "qemu")
+	if err := os.WriteFile(program, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e := with(entry("a", "A"), func(e *activators.Entry) { e.Interpreter, e.Flags.PreOpen = program, true })
+	l := open(t, path, "x")
+	if _, err := activators.Register(memory.New(memory.FreeBSD), l, []activators.Entry{e, entry("b", "B")}); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	var written struct {
+		Version int
+		Entries []struct {
+			Name   string
+			Opened *struct {
+				Device, SHA256 string
+				Inode          uint64
+				Size, Modified int64
+			}
+			File *string
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &written)
+	}
+	sum := sha256.Sum256([]byte("one"))
+	if err != nil || written.Version != 1 || len(written.Entries) != 2 || written.Entries[0].Opened == nil || written.Entries[1].Opened != nil {
+		t.Fatalf("%s, %v", text, err)
+	}
+	if o := written.Entries[0].Opened; o.SHA256 != hex.EncodeToString(sum[:]) || o.Device == "" || o.Inode == 0 || o.Size != 3 || o.Modified == 0 {
+		t.Errorf("%s", text)
+	}
+}
+
+// A ledger of before there were digests is believed as it was.
+func TestLedgerOlder(t *testing.T) {
+	dir := t.TempDir()
+	path, program := filepath.Join(dir, "activators.json"), filepath.Join(dir, "qemu")
+	if err := os.WriteFile(program, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e := with(entry("a", "A"), func(e *activators.Entry) { e.Interpreter, e.Flags.FixBinary = program, true })
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := fmt.Sprintf("%d bytes, changed %d, inode %d", info.Size(), info.ModTime().UnixNano(), info.Sys().(*syscall.Stat_t).Ino)
+	old := fmt.Sprintf(`{"version":1,"instance":"x","entries":[{"name":"a","digest":%q,"file":%q}]}`, e.Digest(), file)
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := memory.New(memory.Linux)
+	if err := table.Add(e); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, path, "x")
+	if !l.Owns(e) || l.Stale(e) != "" {
+		t.Errorf("owned %v, stale %q", l.Owns(e), l.Stale(e))
+	}
+	if err := replace(program, "two"); err != nil {
+		t.Fatal(err)
+	}
+	if l.Stale(e) == "" {
+		t.Error("a replaced interpreter is not found")
+	}
+	if _, err := activators.Register(table, l, []activators.Entry{e}); err != nil || l.Stale(e) != "" {
+		t.Errorf("%v, stale %q", err, l.Stale(e))
+	}
+	if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), `"file"`) || !strings.Contains(string(text), `"sha256"`) {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

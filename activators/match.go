@@ -119,7 +119,7 @@ func Native(e Entry, headers ...[]byte) error {
 }
 
 func nativeTo(e Entry, self []byte, headers [][]byte) error {
-	if takesHost(e, self) {
+	if TakesLike(e, self) {
 		return e.unsafe("the magic and mask must leave out this machine's own programs", errors.New("it would take this machine's own programs"))
 	}
 	if Captures(e, []byte("#!/bin/sh\n")) {
@@ -133,11 +133,12 @@ func nativeTo(e Entry, self []byte, headers [][]byte) error {
 	return nil
 }
 
-// takesHost tells whether e matches self or a program that differs from self
-// only in what native programs differ in: system (EI_OSABI), executable or PIE,
-// entry point, sizes and counts. An entry that looks at nothing in the first
-// bytes is judged by self alone, since the rest of a program is anything.
-func takesHost(e Entry, self []byte) bool {
+// TakesLike tells whether e matches self, the start of a program, or a program
+// that differs from self only in what those of one kind differ in: system
+// (EI_OSABI), executable or PIE, entry point, sizes and counts. An entry that
+// looks at nothing in the first bytes is judged by self alone, since the rest of
+// a program is anything.
+func TakesLike(e Entry, self []byte) bool {
 	if Captures(e, self) {
 		return true
 	}

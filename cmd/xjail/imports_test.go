@@ -15,7 +15,7 @@ const module = "github.com/xjail/xjail/"
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
 	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/source qemu",
-	"jail":                    "activators activators/binfmt activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
+	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
 	"jail/devfsrule":          "",
@@ -25,6 +25,7 @@ var arrows = map[string]string{
 	"qemu":                    "arch internal/aptsources internal/fault",
 	"activators":              "internal/fault",
 	"activators/binfmt":       "activators internal/fault",
+	"activators/binmisc":      "activators internal/fault",
 	"activators/binmiscctl":   "activators internal/fault",
 	"activators/memory":       "activators activators/binfmt internal/fault",
 	"activators/persist":      "activators activators/binfmt internal/fault",
