@@ -200,3 +200,20 @@ func Escape(b []byte) string {
 	}
 	return s.String()
 }
+
+// Header is the start of a program of a for a system: the fields of its ELF
+// header that say what it is, and zeros.
+func (a *Arch) Header(osabi byte) []byte {
+	h := make([]byte, headerSize64)
+	copy(h, elfMagic)
+	h[atClass], h[atData], h[atVersion], h[atOSABI] = byte(a.Class/32), 1, versionNow, osabi
+	if a.Order == Big {
+		h[atData] = 2
+	}
+	bo := a.Order.Binary()
+	bo.PutUint16(h[atType:], typeExec)
+	bo.PutUint16(h[atMachine:], a.Machine)
+	bo.PutUint32(h[atEVersion:], versionNow)
+	bo.PutUint32(h[atFlags(a.Class):], a.Flags.Value)
+	return h
+}

@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 )
@@ -166,5 +167,26 @@ func TestPolicies(t *testing.T) {
 func TestEscape(t *testing.T) {
 	if got := Escape([]byte("\x7fE\x00")); got != `\x7f\x45\x00` {
 		t.Error(got)
+	}
+}
+
+// A header that is made of a row is one of its programs, by its own pattern and
+// to Identify.
+func TestHeader(t *testing.T) {
+	for _, a := range All() {
+		for _, osabi := range []byte{0, 3, 9} {
+			h := a.Header(osabi)
+			if !a.Pattern(Any).Match(h) {
+				t.Errorf("%s, system %d: its pattern does not match %x", a, osabi, h)
+			}
+			id, err := Identify(bytes.NewReader(h))
+			if err != nil || id.Arch == nil || id.OSABI != osabi {
+				t.Fatalf("%s, system %d: identified as %+v, %v", a, osabi, id, err)
+			}
+			// Flags of zeros are those of soft float on RISC-V, a row of its own.
+			if id.Arch != a && !slices.Contains(id.Also, a.Name) && id.Arch.Over != a.Name {
+				t.Errorf("%s, system %d: identified as %s, or %v", a, osabi, id.Arch, id.Also)
+			}
+		}
 	}
 }

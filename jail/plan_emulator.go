@@ -13,15 +13,9 @@ import (
 	"github.com/xjail/xjail/qemu"
 )
 
-// native tells whether the host runs the programs of a root by itself.
-func native(a *arch.Arch, guest string) bool {
-	host := arch.Host()
-	return host != nil && a.Name == host.Name && guest == runtime.GOOS
-}
-
 // planEmulator finds the emulator and where it goes in the root.
 func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
-	if native(p.arch, p.Guest) && req.Emulator == "" {
+	if native(MachineTable(), p.host.OS, p.arch, p.Guest) && req.Emulator == "" {
 		return nil
 	}
 	explicit := req.Emulator
@@ -138,7 +132,7 @@ func (s Store) planActivators(p *Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := activators.Native(e, header); err != nil {
+	if err := Safe(tableOf(p.Global), e, header); err != nil {
 		return err
 	}
 	line, err := registerLine(runtime.GOOS, e)

@@ -112,7 +112,7 @@ func verifyActivator(r *Record, e activators.Entry) Check {
 		err = e.Validate()
 	}
 	if err == nil {
-		err = activators.Native(e)
+		err = Safe(tableOf(r.Global), e)
 	}
 	if err == nil && r.Global {
 		err = checkGlobal(MachineTable(), r)

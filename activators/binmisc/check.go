@@ -15,12 +15,20 @@ import (
 // interpreter that cannot be run activators.ErrInterpreter, everything else
 // activators.ErrInvalid.
 func (t *Table) Check(e activators.Entry) error {
+	if err := t.check(e); err != nil {
+		return err
+	}
+	return t.checkInterpreter(e, false)
+}
+
+// check is Check without a look at the interpreter.
+func (t *Table) check(e activators.Entry) error {
 	for _, check := range []func(activators.Entry) error{linuxOnly, activators.Entry.Validate, checkName, checkCommand, checkMacros} {
 		if err := check(e); err != nil {
 			return err
 		}
 	}
-	return t.checkInterpreter(e)
+	return nil
 }
 
 func checkName(e activators.Entry) error {

@@ -100,6 +100,27 @@ func TestCheckTakes(t *testing.T) {
 	}
 }
 
+// binmiscctl(8) takes an interpreter that comes later, when its file system is
+// mounted for one. What is there and cannot be run stays refused.
+func TestInterpreterLater(t *testing.T) {
+	table := newTable(newFake())
+	e := valid()
+	e.Interpreter = filepath.Join(t.TempDir(), "later")
+	if err := table.Add(e); !errors.Is(err, activators.ErrInterpreter) {
+		t.Errorf("Add: %v", err)
+	}
+	if err := table.AddVerbatim(e); err != nil {
+		t.Errorf("AddVerbatim: %v", err)
+	}
+	e.Name = "script"
+	if err := os.WriteFile(e.Interpreter, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.AddVerbatim(e); !errors.Is(err, activators.ErrInvalid) {
+		t.Errorf("a script: %v", err)
+	}
+}
+
 // The files of this machine, as they are.
 func TestInterpreterFiles(t *testing.T) {
 	dir := t.TempDir()

@@ -62,12 +62,14 @@ func interpreterPath(e activators.Entry) string {
 
 // checkInterpreter wants a program that the kernel can run. It would take the
 // entry without, also with PRE_OPEN, and then every exec of a foreign program
-// fails as if that program were missing.
-func (t *Table) checkInterpreter(e activators.Entry) error {
+// fails as if that program were missing. later allows one that is not there yet.
+func (t *Table) checkInterpreter(e activators.Entry, later bool) error {
 	path := interpreterPath(e)
 	what := fmt.Sprintf("activator %q", e.Name)
 	p, err := t.look(path)
 	switch {
+	case later && errors.Is(err, fs.ErrNotExist):
+		return nil
 	case err != nil:
 		return activators.Fail(activators.ErrInterpreter, what, fmt.Errorf("interpreter %s: %w", path, errnoOf(err)), "install the interpreter first")
 	case !p.Regular:

@@ -106,13 +106,21 @@ func (t *Table) Lookup(name string) (activators.Entry, error) {
 // Add registers e, with a mask of ones where it has none: without a mask the
 // kernel matches no byte of 0x80 or more. The module is loaded where that is
 // needed. See Check for what the kernel does not get to see.
-func (t *Table) Add(e activators.Entry) error { return t.add(e.Normal()) }
-
-// AddVerbatim is Add, but sends no mask where e has none.
-func (t *Table) AddVerbatim(e activators.Entry) error { return t.add(e) }
-
-func (t *Table) add(e activators.Entry) error {
+func (t *Table) Add(e activators.Entry) error {
 	if err := t.Check(e); err != nil {
+		return err
+	}
+	return t.AddVerbatim(e.Normal())
+}
+
+// AddVerbatim is Add as binmiscctl(8) does it: it sends no mask where e has none,
+// and the interpreter may come later. What would harm the machine is refused all
+// the same.
+func (t *Table) AddVerbatim(e activators.Entry) error {
+	if err := t.check(e); err != nil {
+		return err
+	}
+	if err := t.checkInterpreter(e, true); err != nil {
 		return err
 	}
 	r, err := NewRecord(e)

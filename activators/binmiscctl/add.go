@@ -179,7 +179,7 @@ func (c *call) check(a *addition) error {
 	}
 	err := a.entry.Validate()
 	if err == nil {
-		err = activators.Native(a.entry, interpreterHeaders(a.entry)...)
+		err = c.safe(a.entry)
 	}
 	return c.failure(err, a.entry.Name)
 }
@@ -209,12 +209,12 @@ func interpreterHeaders(e activators.Entry) [][]byte {
 // add registers the entry, with a mask of ones where none was given, unless it
 // shall be sent as it is.
 func (c *call) add(a *addition) error {
-	e, add := a.entry.Normal(), c.table.Add
-	if a.verbatim {
-		e = a.entry
-		if v, ok := c.table.(verbatimAdder); ok {
-			add = v.AddVerbatim
-		}
+	e, add := a.entry, c.table.Add
+	if !a.verbatim {
+		e = e.Normal()
+	}
+	if v, ok := c.table.(verbatimAdder); ok {
+		add = v.AddVerbatim
 	}
 	if err := add(e); err != nil {
 		return c.failure(err, e.Name)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/internal/fault"
 )
 
 // Name is what the program is called, in its messages too.
@@ -25,9 +26,14 @@ type Options struct {
 	// Posix is getopt_long(3)'s POSIXLY_CORRECT: options end at the first
 	// argument that is none.
 	Posix bool
+	// Safe refuses what could harm the machine, with kind fault.Unsafe; other
+	// errors of it are only said. The bytes are the start of the interpreter. By
+	// default it is activators.Native.
+	Safe func(t activators.Table, e activators.Entry, interpreter ...[]byte) error
 }
 
-// verbatimAdder is a Table whose Add amends an entry that has no mask.
+// verbatimAdder is a Table whose Add wants more of an entry than the kernel does:
+// a mask, and an interpreter that is there.
 type verbatimAdder interface {
 	AddVerbatim(e activators.Entry) error
 }
@@ -157,12 +163,29 @@ func (c *call) disable(name string) error { return c.failure(c.table.Disable(nam
 func (c *call) enable(name string) error {
 	e, err := c.table.Lookup(name)
 	if err == nil {
-		err = activators.Native(e)
+		err = c.safe(e)
 	}
 	if err == nil {
 		err = c.table.Enable(name)
 	}
 	return c.failure(err, name)
+}
+
+// safe refuses an entry that could harm the machine, and says what else is odd
+// about it.
+func (c *call) safe(e activators.Entry) error {
+	check := c.options.Safe
+	if check == nil {
+		check = func(_ activators.Table, e activators.Entry, interpreter ...[]byte) error {
+			return activators.Native(e, interpreter...)
+		}
+	}
+	err := check(c.table, e, interpreterHeaders(e)...)
+	if err != nil && fault.KindOf(err) != fault.Unsafe {
+		c.note("%s", err)
+		return nil
+	}
+	return err
 }
 
 func (c *call) lookup(name string) error {

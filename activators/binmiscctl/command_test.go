@@ -411,3 +411,22 @@ func TestPoudriere(t *testing.T) {
 		t.Errorf("blanks are not what the kernel makes of them: %s", out)
 	}
 }
+
+// What could harm the machine is refused; what is only odd is said.
+func TestSafeOption(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		status int
+	}{
+		"unsafe": {fault.New(fault.Unsafe, "", "it would take programs of i386"), 255},
+		"unused": {fault.New(fault.Unsupported, "", "it would never be used"), 0},
+	} {
+		var stdout, stderr strings.Builder
+		o := Options{Safe: func(activators.Table, activators.Entry, ...[]byte) error { return c.err }}
+		table := memory.New(memory.FreeBSD)
+		status := Run(table, []string{"add", "a", "-i", "/i", "-m", "AB", "-s2"}, &stdout, &stderr, o)
+		if list, _ := table.List(); status != c.status || len(list) == 1 != (status == 0) || !strings.Contains(stderr.String(), c.err.Error()) {
+			t.Errorf("%s: status %d, %d entries, %q", name, status, len(list), stderr.String())
+		}
+	}
+}

@@ -334,7 +334,7 @@ func (g *globals) activatorFor(ctx context.Context, a *arch.Arch, policy arch.Po
 	host := hostOf(o.dir)
 	e := jail.Activator(host, policy, a, &qemu.Emulator{}, "/", false)
 	e.Flags.Credentials = o.credential
-	if err := activators.Native(e); err != nil {
+	if err := jail.Safe(machineTable(o.dir), e); err != nil {
 		return e, err
 	}
 	emulator, err := g.emulatorFor(ctx, a, policy, o.emulator)
@@ -347,11 +347,28 @@ func (g *globals) activatorFor(ctx context.Context, a *arch.Arch, policy arch.Po
 	if err != nil {
 		return e, fileError(emulator.Path, err)
 	}
-	if err := activators.Native(e, header); err != nil {
+	if err := jail.Safe(machineTable(o.dir), e, header); err != nil {
 		return e, err
 	}
+	g.printWarnings(machineTable(o.dir), e)
 	_, err = writesOf(activators.Status{Kernel: host}, activators.Step{Op: activators.Add, Entry: e})
 	return e, err
+}
+
+// warner is a table that knows what its kernel will make of an entry that nobody
+// expects.
+type warner interface {
+	Warnings(e activators.Entry) []string
+}
+
+func (g *globals) printWarnings(t activators.Table, e activators.Entry) {
+	w, ok := t.(warner)
+	if !ok || g.quiet {
+		return
+	}
+	for _, text := range w.Warnings(e) {
+		fmt.Fprintf(g.Stderr, "xjail: note: %s: %s\n", printable(e.Name), text)
+	}
 }
 
 func (g *globals) emulatorFor(ctx context.Context, a *arch.Arch, policy arch.Policy, explicit string) (*qemu.Emulator, error) {
@@ -475,7 +492,7 @@ func runActivatorSwitch(cmd *cobra.Command, g *globals, o activatorOptions, args
 			}
 			e.Enabled = on
 			if on && l.Owns(e) {
-				err = activators.Native(e)
+				err = jail.Safe(t, e)
 			}
 			if err != nil {
 				return nil, err

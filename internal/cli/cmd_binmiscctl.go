@@ -7,6 +7,7 @@ import (
 
 	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/activators/binmiscctl"
+	"github.com/xjail/xjail/jail"
 )
 
 // binmiscctlLong has the example that needs more than a line: that of the
@@ -73,6 +74,6 @@ func runBinmiscctl(env *Env, args []string) int {
 	if dir == "" {
 		dir = binfmt.DefaultDir
 	}
-	o := binmiscctl.Options{Posix: env.Getenv("POSIXLY_CORRECT") != ""}
+	o := binmiscctl.Options{Posix: env.Getenv("POSIXLY_CORRECT") != "", Safe: jail.Safe}
 	return binmiscctl.Run(machineTable(dir), args, env.Stdout, env.Stderr, o)
 }
