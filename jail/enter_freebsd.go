@@ -58,7 +58,7 @@ func runInView(ctx context.Context, v *view, e *entrance, c *Command, signals ch
 	}
 	pid, err := l.start(jid, c, t)
 	if err != nil {
-		return 0, execError(l.name, err, v.stat)
+		return 0, startError(l.name, err, v.stat)
 	}
 	t.jail = pid
 	cmd := &child{pid: pid, interactive: c.Interactive, end: func() { _ = v.k.RemovePrison(jid) }}

@@ -17,6 +17,9 @@ import (
 const guestVar = "XJAIL_TEST_GUEST"
 
 func init() {
+	if IsInit() {
+		os.Exit(RunInit(nil))
+	}
 	if os.Getenv(guestVar) == "" {
 		return
 	}

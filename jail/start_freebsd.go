@@ -7,23 +7,34 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/vfsopt"
 )
 
-// start runs the command as a child that enters the jail(2) before anything
-// else, and leads a process group of its own. When this process is killed, so
-// is the command. The jail(2) then is the command's: it ends with its last
-// process.
+// reportFD is where the process that becomes the command says what kept it from
+// that: the descriptor after those of the command.
+const reportFD = 3
+
+// start starts the command, which leads a process group of its own. When this
+// process is killed, so is the command. The jail(2) then is the command's: it
+// ends with its last process.
 func (l *launch) start(jid int, c *Command, t *terminal) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, fault.Wrap(fault.Failed, err, "find this program, to start it in the jail", "call it by its whole path")
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer null.Close()
-	attr := &syscall.ProcAttr{Dir: l.dir, Env: l.env, Sys: &syscall.SysProcAttr{
-		Jail: jid, Credential: &l.cred, Setpgid: true, Pdeathsig: syscall.SIGKILL,
-	}}
-	for _, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr} {
+	report, said, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer report.Close()
+	attr := &syscall.ProcAttr{Env: l.env, Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}}
+	for _, f := range []*os.File{c.Stdin, c.Stdout, c.Stderr, said} {
 		if f == nil {
 			f = null
 		}
@@ -37,24 +48,17 @@ func (l *launch) start(jid int, c *Command, t *terminal) (int, error) {
 		signal.Reset(unix.SIGTTOU)
 		defer signal.Ignore(unix.SIGTTOU)
 	}
-	pid, err := syscall.ForkExec(l.name, l.argv, attr)
+	a := &attachment{jid: jid, cred: l.cred, dir: l.dir, name: l.name, argv: l.argv}
+	pid, err := syscall.ForkExec(self, a.args(), attr)
+	said.Close()
 	if err != nil {
+		return 0, fault.Wrap(fault.Failed, err, "start "+self, "")
+	}
+	if err := readAttachError(report); err != nil {
+		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return 0, err
 	}
 	// If this fails, the jail is still removed with the view.
 	_, _ = vfsopt.Call(unix.SYS_JAIL_SET, unpersist(jid), prisonUpdate)
 	return pid, nil
-}
-
-// closeInherited marks every descriptor from first on as close-on-exec: what a
-// caller left open, a directory of the host for one, is not the jail's.
-func closeInherited(first int) {
-	const cloexec = 1 << 2 // CLOSE_RANGE_CLOEXEC, sys/unistd.h
-	if _, _, errno := unix.Syscall(unix.SYS_CLOSE_RANGE, uintptr(first), 1<<32-1, cloexec); errno == 0 {
-		return
-	}
-	most, err := unix.SysctlUint32("kern.maxfilesperproc")
-	for fd := first; err == nil && fd < int(most); fd++ {
-		unix.CloseOnExec(fd)
-	}
 }

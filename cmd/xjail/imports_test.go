@@ -1,7 +1,11 @@
 package main
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -69,3 +73,30 @@ func checkImports(t *testing.T, goos, pkg string, imports []string) {
 		}
 	}
 }
+
+// thin is how many lines a file may have that only FreeBSD compiles, or FreeBSD
+// and Linux: what is computed is in files that every system compiles and tests.
+const thin = 80
+
+func TestFreeBSDFilesAreThin(t *testing.T) {
+	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		tag := constraint.FindString(string(text))
+		tagged := strings.Contains(name, "_freebsd") || strings.Contains(strings.ReplaceAll(tag, "!freebsd", ""), "freebsd")
+		if lines := strings.Count(string(text), "\n"); tagged && lines > thin {
+			t.Errorf("%s has %d lines, %d at most", name, lines, thin)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var constraint = regexp.MustCompile(`(?m)^//go:build .*$`)
