@@ -3,7 +3,6 @@ package jail
 import (
 	"errors"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"github.com/xjail/xjail/activators"
@@ -101,11 +100,17 @@ func (s Store) unregisterGlobal(t activators.Machine, entry, except string) erro
 
 // ensureGlobal looks that the machine has what a jail needs. On FreeBSD, where
 // entering takes root and there is no other table, what a reboot or an update
-// of the emulator took away is registered again.
-func (s Store) ensureGlobal(t activators.Machine, r *Record) error {
+// of the emulator took away is registered again. What somebody switched off
+// stays off.
+func (s Store) ensureGlobal(t activators.Machine, host string, r *Record) error {
 	err := checkGlobal(t, r)
-	if runtime.GOOS != "freebsd" || err == nil && !s.stale(t, r) {
+	if host != "freebsd" || err == nil && !s.stale(t, r) {
 		return err
+	}
+	for _, e := range r.Activators {
+		if now, lerr := t.Lookup(e.Name); lerr == nil && !now.Enabled {
+			return err
+		}
 	}
 	return s.registerGlobal(t, r)
 }

@@ -3,6 +3,7 @@ package jail
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/xjail/xjail/activators"
@@ -16,6 +17,12 @@ import (
 type module struct {
 	*memory.Table
 	loaded bool
+	added  int
+}
+
+func (m *module) Add(e activators.Entry) error {
+	m.added++
+	return m.Table.Add(e)
 }
 
 func newModule() *module { return &module{Table: memory.New(memory.FreeBSD)} }
@@ -129,6 +136,46 @@ func TestGlobalServed(t *testing.T) {
 	}
 	if now, err := m.Lookup("aarch64"); err != nil || !now.Equal(port) {
 		t.Errorf("afterwards %+v, %v", now, err)
+	}
+}
+
+// On FreeBSD entering a jail brings back what a reboot took, and what was
+// replaced; not what somebody switched off.
+func TestEnsureGlobal(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	emulator := filepath.Join(t.TempDir(), "emulator")
+	if err := os.WriteFile(emulator, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := globalJail(t, s, "a", "mips64", true)
+	r.Activators[0].Interpreter = emulator
+	if err := s.ensureGlobal(m, "linux", r); err == nil {
+		t.Error("Linux: registered without being asked to")
+	}
+	if err := s.ensureGlobal(m, "freebsd", r); err != nil || len(names(t, m)) != 1 {
+		t.Fatalf("after a reboot: %v, %v", err, names(t, m))
+	}
+	if err := os.Remove(emulator); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(emulator, []byte("three"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.added = 0
+	if err := s.ensureGlobal(m, "freebsd", r); err != nil || m.added == 0 || s.stale(m, r) {
+		t.Errorf("a new emulator: %v, added %d, stale %v", err, m.added, s.stale(m, r))
+	}
+	if m.added = 0; s.ensureGlobal(m, "freebsd", r) != nil || m.added != 0 {
+		t.Errorf("nothing to do, but %d were added", m.added)
+	}
+	if err := m.Disable("mips64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ensureGlobal(m, "freebsd", r); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("switched off: %v", err)
+	}
+	if e, err := m.Lookup("mips64"); err != nil || e.Enabled {
+		t.Errorf("switched on again: %+v, %v", e, err)
 	}
 }
 
