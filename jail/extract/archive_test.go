@@ -163,10 +163,7 @@ func TestTarWithoutItsEndMarkIsTruncated(t *testing.T) {
 
 func TestNotAnArchive(t *testing.T) {
 	gz := func(s string) string { return string(compress(t, archiver.Gz{}, []byte(s))) }
-	elf, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		elf = []byte("\x7fELF" + noise(4096))
-	}
+	elf := []byte("\x7fELF" + noise(16384))
 	tests := []struct{ name, data, says string }{
 		{"elf", string(elf[:min(len(elf), 1<<20)]), "ELF program"},
 		{"html", "\n<!DOCTYPE html>\n<title>404</title>", "HTML page"},
