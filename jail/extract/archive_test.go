@@ -392,7 +392,7 @@ func TestLaterEntriesWin(t *testing.T) {
 }
 
 func TestSymlinksAreKeptAsTheyAre(t *testing.T) {
-	targets := []string{"/etc/passwd", "../../../../etc", "no such", ".", "..", "/", "a//b/", strings.Repeat("x", 4000)}
+	targets := []string{"/etc/passwd", "../../../../etc", "no such", ".", "..", "/", "a//b/", strings.Repeat("x", maxTarget)}
 	var files []file
 	for i, target := range targets {
 		files = append(files, link(fmt.Sprintf("l%d", i), target))

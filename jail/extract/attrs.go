@@ -132,8 +132,8 @@ func (e *entry) checkTarget() error {
 		switch {
 		case e.target == "":
 			err = damaged("%s is a symbolic link to nothing", quote(e.path))
-		case len(e.target) >= maxPath:
-			err = unsafe(e.path, "it is a symbolic link of more than %d bytes", maxPath-1)
+		case len(e.target) > maxTarget:
+			err = unsafe(e.path, "it is a symbolic link of more than %d bytes", maxTarget)
 		case strings.IndexByte(e.target, 0) >= 0:
 			err = unsafe(e.path, "the text of its symbolic link holds a NUL byte")
 		}

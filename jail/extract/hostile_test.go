@@ -197,7 +197,11 @@ func TestPathsThatGrowThroughLinks(t *testing.T) {
 		files = append(files, dir(at+part, 0o755), link(fmt.Sprintf("l%d", i), at+part))
 		at = fmt.Sprintf("l%d/", i)
 	}
-	refused(t, bytes.NewReader(tarOf(t, files...)), Options{}, fault.Unsafe, "4096")
+	limit := maxPath
+	if len(part) > maxTarget {
+		limit = maxTarget // FreeBSD's links are shorter than that
+	}
+	refused(t, bytes.NewReader(tarOf(t, files...)), Options{}, fault.Unsafe, fmt.Sprint(limit))
 }
 
 // An owner that is cut to 32 bits could become root.

@@ -8,6 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxTarget is the longest symbolic link in bytes: PATH_MAX of FreeBSD without the
+// NUL.
+const maxTarget = 1023
+
 // mknod makes a special file in dir; name is a name and not a path. A fifo with
 // the number 0 takes no privilege (sys/kern/vfs_syscalls.c, kern_mknodat).
 func mknod(dir *os.File, name string, e *entry) error {

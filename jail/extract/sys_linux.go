@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxTarget is the longest symbolic link in bytes: PATH_MAX of Linux without the
+// NUL.
+const maxTarget = 4095
+
 // mknod makes a special file in dir; name is a name and not a path.
 func mknod(dir *os.File, name string, e *entry) error {
 	dev := 0

@@ -11,6 +11,9 @@ import (
 // This system is none that xjail makes jails on: what os.Root has works, the
 // rest is recorded in the report.
 
+// maxTarget is the longest symbolic link in bytes that every system takes.
+const maxTarget = 1023
+
 func noSpace(error) bool          { return false }
 func notAllowed(err error) bool   { return errors.Is(err, os.ErrPermission) }
 func invalid(err error) bool      { return errors.Is(err, os.ErrInvalid) }
