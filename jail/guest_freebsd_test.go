@@ -12,24 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guestVar makes the test's own program, which is copied into a root, a guest:
-// a bare FreeBSD machine has no other program to run in a jail.
-const guestVar = "XJAIL_TEST_GUEST"
-
-func init() {
-	if IsInit() {
-		os.Exit(RunInit(nil))
-	}
-	if os.Getenv(guestVar) == "" {
-		return
-	}
-	if err := beGuest(os.Args[1], os.Args[2:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(99)
-	}
-	os.Exit(0)
-}
-
 func beGuest(what string, args []string) error {
 	switch what {
 	case "print":
