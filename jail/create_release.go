@@ -85,7 +85,7 @@ func (c *creation) extractSets(ctx context.Context) error {
 // closeSets lets go of the cache's files.
 func (c *creation) closeSets() {
 	for _, set := range c.sets {
-		set.Close()
+		_ = set.Close() // it was only read
 	}
 	c.sets = nil
 }

@@ -81,7 +81,7 @@ type SourcePlan struct {
 	Packages []string `json:"packages,omitempty"`
 
 	pkgBase *source.PkgBaseRoot
-	tree    *source.SourceTree
+	tree    *source.BuiltTree
 }
 
 // EmulatorPlan is the emulator that was chosen, and those that were not.

@@ -101,7 +101,7 @@ func (p *Plan) checkSource(req Request) (err error) {
 	case src.Kind == source.PkgBase:
 		return p.checkPkgBase(req)
 	case src.Kind == source.Src:
-		src.tree, err = source.NewSourceTree(p.arch, src.Value, p.host)
+		src.tree, err = source.NewBuiltTree(p.arch, src.Value, p.host)
 		return err
 	case src.Kind == source.Debian:
 		return p.checkDebian()

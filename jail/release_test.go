@@ -480,7 +480,7 @@ func TestInstallWorld(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Source.tree, err = source.NewSourceTree(p.arch, dir, source.Host{OS: "freebsd"}); err != nil {
+		if p.Source.tree, err = source.NewBuiltTree(p.arch, dir, source.Host{OS: "freebsd"}); err != nil {
 			t.Fatal(err)
 		}
 		p.Source.Spec, _ = source.Parse(req.From)

@@ -272,7 +272,7 @@ func TestMachine(t *testing.T) {
 		t.Error(err)
 	}
 	var err error = &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOENT}
-	if errnoOf(err) != error(syscall.ENOENT) || errnoOf(syscall.EPERM) != error(syscall.EPERM) {
+	if !errors.Is(errnoOf(err), syscall.ENOENT) || strings.Contains(errnoOf(err).Error(), "/x") || !errors.Is(errnoOf(syscall.EPERM), syscall.EPERM) {
 		t.Error(errnoOf(err))
 	}
 }

@@ -51,7 +51,7 @@ func TestPkgBase(t *testing.T) {
 	}
 }
 
-// sourceTree makes what NewSourceTree looks at.
+// sourceTree makes what NewBuiltTree looks at.
 func sourceTree(t *testing.T, newvers string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -66,9 +66,9 @@ func sourceTree(t *testing.T, newvers string) string {
 	return dir
 }
 
-func TestSourceTree(t *testing.T) {
+func TestBuiltTree(t *testing.T) {
 	dir := sourceTree(t, "TYPE=\"FreeBSD\"\nREVISION=\"13.5\"\nBRANCH=\"RELEASE-p3\"\nif x; then\n\tBRANCH=\"${BRANCH_OVERRIDE}\"\nfi\n")
-	s, err := NewSourceTree(lookup(t, "mips64"), dir, bsdHost)
+	s, err := NewBuiltTree(lookup(t, "mips64"), dir, bsdHost)
 	if err != nil || s.Version.String() != "13.5-RELEASE" {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -89,7 +89,7 @@ func TestSourceTree(t *testing.T) {
 		{newer, bsdHost, fault.NotFound, "9.0 to 13.5"},
 		{dir, Host{OS: "linux"}, fault.Unsupported, "make"},
 	} {
-		_, err := NewSourceTree(lookup(t, "mips64"), tt.dir, tt.host)
+		_, err := NewBuiltTree(lookup(t, "mips64"), tt.dir, tt.host)
 		if fault.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.text) || fault.HintOf(err) == "" {
 			t.Errorf("%s: %v, hint %q", tt.dir, err, fault.HintOf(err))
 		}

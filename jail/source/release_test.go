@@ -124,7 +124,7 @@ func (f *fetching) base() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer set.Close()
+	defer func() { _ = set.Close() }()
 	text, err := io.ReadAll(set)
 	return string(text), err
 }
@@ -202,7 +202,7 @@ func TestInstalledManifest(t *testing.T) {
 	// A mirror that has another set than the MANIFEST says is found out.
 	m.files["base.txz"] = []byte("something else")
 	f.cache.Dir = t.TempDir()
-	f.fails(fault.Mismatch, "base.txz", sumOf(baseText))
+	_ = f.fails(fault.Mismatch, "base.txz", sumOf(baseText))
 }
 
 func TestNewReleaseRefuses(t *testing.T) {
@@ -354,7 +354,7 @@ func TestNoRanges(t *testing.T) {
 		w.Header().Set("Content-Length", "17000")
 		_, _ = w.Write(baseText[:100])
 	}))
-	f.fails(fault.Damaged, "cut short")
+	_ = f.fails(fault.Damaged, "cut short")
 	m.on(onSet(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(baseText) }))
 	m.requests()
 	f.works()
@@ -467,7 +467,7 @@ func TestNoDowngrade(t *testing.T) {
 	m := newMirror(t)
 	f := newFetching(t, ReleaseOptions{}, m)
 	f.release.URLs = append([]string{strings.Replace(m.URL, "http:", "https:", 1)}, f.release.URLs...)
-	f.fails(fault.Unsafe, "is not asked", "http proves nothing")
+	_ = f.fails(fault.Unsafe, "is not asked", "http proves nothing")
 	f = newFetching(t, ReleaseOptions{SHA256: sumOf(m.files["MANIFEST"])}, m)
 	f.release.URLs = append([]string{strings.Replace(m.URL, "http:", "https:", 1)}, f.release.URLs...)
 	f.works()
@@ -516,12 +516,12 @@ func TestFileMirror(t *testing.T) {
 	}
 	f.works()
 	f = newFetching(t, ReleaseOptions{Mirrors: []string{"file://" + dir + "/none/{version}"}})
-	f.fails(fault.NotFound, "no such file")
+	_ = f.fails(fault.NotFound, "no such file")
 	if err := os.Mkdir(filepath.Join(dir, "14.3-RELEASE", "MANIFEST"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	f = newFetching(t, ReleaseOptions{Mirrors: []string{"file://" + dir + "/{version}"}})
-	f.fails(fault.Damaged, "is not a file")
+	_ = f.fails(fault.Damaged, "is not a file")
 }
 
 func TestWarning(t *testing.T) {

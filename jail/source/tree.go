@@ -10,17 +10,17 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// SourceTree is a FreeBSD source tree of which the world was built.
-type SourceTree struct {
+// BuiltTree is a FreeBSD source tree of which the world was built.
+type BuiltTree struct {
 	Dir     string
 	Version Version
 	target  string
 	arch    string
 }
 
-// NewSourceTree looks at a source tree: it must be one, of a version that has
+// NewBuiltTree looks at a source tree: it must be one, of a version that has
 // the architecture. Whether it was built for it, make finds out.
-func NewSourceTree(a *arch.Arch, dir string, host Host) (*SourceTree, error) {
+func NewBuiltTree(a *arch.Arch, dir string, host Host) (*BuiltTree, error) {
 	for _, name := range []string{"Makefile.inc1", "sys/conf/newvers.sh"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
 			return nil, fault.New(fault.Damaged, "name the directory that git clone of freebsd-src made, such as /usr/src", "%s is no FreeBSD source tree: it has no %s", dir, name)
@@ -40,7 +40,7 @@ func NewSourceTree(a *arch.Arch, dir string, host Host) (*SourceTree, error) {
 	if host.OS != "freebsd" {
 		return nil, onlyFreeBSD("src: needs FreeBSD's make and build tools", "--from archive:FILE --os freebsd with a root that was built there")
 	}
-	return &SourceTree{dir, v, a.Target, a.Name}, nil
+	return &BuiltTree{dir, v, a.Target, a.Name}, nil
 }
 
 var newvers = sync.OnceValue(func() *regexp.Regexp {
@@ -61,7 +61,7 @@ func treeVersion(text string) (Version, error) {
 // Commands are the make calls that fill root: what was built, and then the
 // configuration files. DB_FROM_SRC takes the users and groups of the tree in
 // place of the host's.
-func (t *SourceTree) Commands(root string) [][]string {
+func (t *BuiltTree) Commands(root string) [][]string {
 	var calls [][]string
 	for _, target := range []string{"installworld", "distribution"} {
 		calls = append(calls, []string{"make", "-C", t.Dir, target,

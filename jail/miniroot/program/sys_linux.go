@@ -47,3 +47,6 @@ func statfs(name string) (space, error) {
 
 // signalThread sends a signal to the calling thread.
 func signalThread(sig syscall.Signal) error { return unix.Tgkill(unix.Getpid(), unix.Gettid(), sig) }
+
+// syncDisks is sync(2).
+func syncDisks() { unix.Sync() }

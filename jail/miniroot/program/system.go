@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -81,7 +80,7 @@ func runNproc(p *proc) int {
 
 func runSync(p *proc) int {
 	p.options("df")
-	unix.Sync()
+	syncDisks()
 	return 0
 }
 
