@@ -162,7 +162,7 @@ func (s Store) create(ctx context.Context, p *Plan, w Watcher, l *lock) (*Record
 	defer log.close()
 	c := &creation{store: s, plan: p, watch: w, log: log, lock: l, record: &Record{
 		Version: recordVersion, Name: p.Name, Arch: p.Arch, Guest: p.Guest, Created: time.Now().UTC().Truncate(time.Second),
-		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env, NotRun: p.NotRun,
+		Root: p.Root, Outside: p.Outside, Global: p.Global, Registered: p.registers, Env: p.Env, Allow: p.Allow, NotRun: p.NotRun,
 		Source: SourceRecord{Kind: string(p.Source.Kind), Spec: p.Source.String(), Why: p.Source.Why},
 	}}
 	for _, a := range p.Activators {

@@ -84,6 +84,8 @@ type entrance struct {
 	Arch string
 	// Views is the directory in which FreeBSD's views of the root are made.
 	Views string
+	// Allow are the record's.
+	Allow []string
 	// Probe: the command is to say by itself what it runs on.
 	Probe bool
 	// MachineRoot: uid 0 of the jail is uid 0 of the machine.

@@ -47,7 +47,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
-		Arch: r.Arch, Views: s.views(r.Name), Probe: c.probe,
+		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe,
 	}, c)
 }
 

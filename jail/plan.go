@@ -35,6 +35,8 @@ type Request struct {
 	Global         bool   // register with the machine instead of privately
 	// SkipDevices leaves device nodes of the source out and writes them down.
 	SkipDevices bool
+	// Allow are parameters allow.* of jail(8), without that prefix; on FreeBSD.
+	Allow []string
 
 	host *source.Host // nil is this machine
 }
@@ -50,8 +52,9 @@ type Plan struct {
 	Emulator   *EmulatorPlan      `json:"emulator,omitempty"`
 	Activators []PlannedActivator `json:"activators,omitempty"`
 	Global     bool               `json:"global"`
-	// SkipDevices is the request's.
+	// SkipDevices and Allow are the request's.
 	SkipDevices bool          `json:"skip_devices,omitempty"`
+	Allow       []string      `json:"allow,omitempty"`
 	Env         []string      `json:"env,omitempty"`
 	Steps       []PlannedStep `json:"steps"`
 	// NotRun is why no program of the root will be run; "" when one will.
@@ -126,6 +129,9 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 	}
 	// FreeBSD has one table, the machine's.
 	p.Global = p.Global || p.host.OS == "freebsd"
+	if p.Allow, err = checkAllow(p.host.OS, req.Allow); err != nil {
+		return nil, err
+	}
 	if err := s.planRoot(p, req); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package jail
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/vfsopt"
 )
 
@@ -50,6 +52,12 @@ func prisonOptions(e *entrance, root, id string, g guest, known func(string) boo
 		// Builds set file flags in their own files: install -f schg.
 		vfsopt.Bool("allow.chflags", true),
 	}
+	for _, name := range e.Allow {
+		if !known("allow." + name) {
+			return nil, fault.New(fault.Unsupported, "jail(8) lists those of this release; make the jail again without it", "this kernel has no parameter allow.%s", name)
+		}
+		o = append(o, vfsopt.Bool("allow."+name, true))
+	}
 	for _, p := range []struct {
 		name  string
 		value int
@@ -65,6 +73,24 @@ func prisonOptions(e *entrance, root, id string, g guest, known func(string) boo
 		o = append(o, vfsopt.Int("osreldate", v))
 	}
 	return o, nil
+}
+
+// checkAllow refuses what no kernel has as a parameter allow.* of jail(8), and
+// what would let a jail out: it is a name, and only FreeBSD has them.
+func checkAllow(host string, names []string) ([]string, error) {
+	var list []string
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "allow.")
+		switch {
+		case host != "freebsd":
+			return nil, fault.New(fault.Unsupported, "leave --allow out: a jail on Linux is a user namespace, whose root may all that does not reach the host", "--allow %s: parameters of jail(8) are FreeBSD's", name)
+		case name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789.") != "":
+			return nil, fault.New(fault.Usage, "jail(8) lists them: raw_sockets, mlock, ...", "--allow %q is no parameter of jail(8)", name)
+		case !slices.Contains(list, name):
+			list = append(list, name)
+		}
+	}
+	return list, nil
 }
 
 // unpersist lets a jail(2) end with its last process.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/vfsopt"
 )
 
@@ -48,6 +49,13 @@ func TestPrisonOptions(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+	e.Allow = []string{"raw_sockets", "mlock"}
+	if o, err := prisonOptions(e, "/v", "1-1", guest{}, func(p string) bool { return strings.HasPrefix(p, "allow.") }); err != nil || !strings.HasSuffix(describe(o), " allow.chflags allow.raw_sockets allow.mlock") {
+		t.Errorf("allowed: %s, %v", describe(o), err)
+	}
+	if _, err := prisonOptions(e, "/v", "1-1", guest{}, func(p string) bool { return p != "allow.mlock" }); fault.KindOf(err) != fault.Unsupported {
+		t.Errorf("a parameter that this kernel has not: %v", err)
+	}
 	if _, err := prisonOptions(e, "/"+strings.Repeat("a", 1023), "1-1", guest{}, all); err == nil {
 		t.Error("a path of 1024 bytes was taken")
 	}
@@ -56,5 +64,27 @@ func TestPrisonOptions(t *testing.T) {
 	}
 	if o := nextPrison(7); describe(o[:1]) != "lastjid=7" || len(o[1].Value) != 1024 {
 		t.Error(describe(o[:1]))
+	}
+}
+
+func TestCheckAllow(t *testing.T) {
+	for _, tt := range []struct {
+		host string
+		in   []string
+		want string
+		kind fault.Kind
+	}{
+		{"freebsd", nil, "", 0},
+		{"linux", nil, "", 0},
+		{"freebsd", []string{"raw_sockets", "allow.mlock", "mlock", "mount.nullfs"}, "raw_sockets mlock mount.nullfs", 0},
+		{"freebsd", []string{"Raw"}, "", fault.Usage},
+		{"freebsd", []string{"a=b"}, "", fault.Usage},
+		{"freebsd", []string{"allow."}, "", fault.Usage},
+		{"linux", []string{"mlock"}, "", fault.Unsupported},
+	} {
+		got, err := checkAllow(tt.host, tt.in)
+		if strings.Join(got, " ") != tt.want || fault.KindOf(err) != tt.kind {
+			t.Errorf("%s %q: %q, %v", tt.host, tt.in, got, err)
+		}
 	}
 }

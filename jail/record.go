@@ -35,7 +35,10 @@ type Record struct {
 	// Registered: they were made for jails, and go with the last one.
 	Registered bool     `json:"registered,omitempty"`
 	Env        []string `json:"env,omitempty"`
-	Probe      Probe    `json:"probe"`
+	// Allow are what its programs may do on FreeBSD beyond what jails do (jail(8),
+	// allow.*): raw_sockets, mlock.
+	Allow []string `json:"allow,omitempty"`
+	Probe Probe    `json:"probe"`
 	// NotRun is why no program of the root was run when it was made, and none
 	// can be; "" when one was.
 	NotRun string `json:"not_run,omitempty"`

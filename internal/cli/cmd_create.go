@@ -30,6 +30,7 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.request.Emulator, "emulator", "", "static qemu-user `file` to use")
 	f.StringVar(&o.request.Path, "path", "", "`directory` to put the root in; it must not exist")
 	f.BoolVar(&o.request.Global, "global", false, "register the activator with the whole machine, as root (default: private to the jail)")
+	f.StringSliceVar(&o.request.Allow, "allow", nil, "on FreeBSD, `parameters` allow.* of jail(8) that the jail has, such as raw_sockets")
 	f.BoolVar(&o.request.SkipDevices, "skip-devices", false, "leave out device nodes of the source, which only root can make (a jail gets its own /dev)")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
