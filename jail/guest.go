@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/xjail/xjail/arch"
 )
@@ -35,10 +36,16 @@ const (
 
 var (
 	// userlandVersion is the line that freebsd-version(1) -u prints.
-	userlandVersion = regexp.MustCompile(`(?m)^USERLAND_VERSION="?([0-9]{1,3}\.[0-9]{1,3}-[A-Za-z0-9.-]{1,20})"?[ \t]*$`)
+	userlandVersion = lazily(`(?m)^USERLAND_VERSION="?([0-9]{1,3}\.[0-9]{1,3}-[A-Za-z0-9.-]{1,20})"?[ \t]*$`)
 	// paramVersion is the definition in sys/param.h.
-	paramVersion = regexp.MustCompile(`(?m)^#[ \t]*define[ \t]+__FreeBSD_version[ \t]+([0-9]{6,8})\b`)
+	paramVersion = lazily(`(?m)^#[ \t]*define[ \t]+__FreeBSD_version[ \t]+([0-9]{6,8})\b`)
 )
+
+// lazily is a pattern that is compiled when it is first used: most commands need
+// none.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // readGuest looks what a root is.
 func readGuest(root *os.Root) guest {
@@ -61,14 +68,14 @@ func readGuest(root *os.Root) guest {
 }
 
 func parseUserland(script []byte) string {
-	if m := userlandVersion.FindSubmatch(script); m != nil {
+	if m := userlandVersion().FindSubmatch(script); m != nil {
 		return string(m[1])
 	}
 	return ""
 }
 
 func parseParam(header []byte) int {
-	m := paramVersion.FindSubmatch(header)
+	m := paramVersion().FindSubmatch(header)
 	if m == nil {
 		return 0
 	}
