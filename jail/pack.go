@@ -81,7 +81,8 @@ func (s Store) Pack(ctx context.Context, name, file string, opts PackOptions, w 
 	}
 	if opts.Stdout != nil {
 		w.Step("pack", "pack the root of "+name)
-		return p.writeTo(ctx, opts.Stdout)
+		done, err := p.writeTo(ctx, opts.Stdout)
+		return done, packError(err, "the standard output")
 	}
 	return p.writeFile(ctx, file, opts.Force)
 }

@@ -122,6 +122,8 @@ func flushDir(dir string) error {
 func packError(err error, file string) error {
 	what := "writing " + file
 	switch {
+	case err == nil:
+		return nil
 	case fault.KindOf(err) != fault.Failed:
 		return err
 	case errors.Is(err, fs.ErrExist):
