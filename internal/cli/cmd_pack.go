@@ -26,8 +26,8 @@ func (o *packOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.WithEmulator, "with-emulator", false, "pack the emulator too that xjail has put into the root")
 }
 
-const packLong = `Write the root of a jail into a tar archive, of which xjail create makes the same
-root again, here or on another machine, and print its SHA-256.
+const packLong = `Write the root of a jail into a tar archive, and print its SHA-256. Of that,
+xjail create makes the same root again, here or on another machine.
 
 The archive has everything that the root was made of: owners by number, modes,
 times, hard links, symbolic links as they are, extended attributes, ACLs, and
