@@ -1,5 +1,5 @@
 // Package extract unpacks an archive, or copies a directory tree, into an
-// *os.Root, safely and fast. Nothing else.
+// *os.Root, safely and fast, and packs such a root again. Nothing else.
 //
 // Both are hostile input. Nothing outside the root is ever read or written:
 // every directory is opened one component at a time below the root, and a
