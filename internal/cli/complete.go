@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/jail/extract"
 	"github.com/xjail/xjail/jail/source"
 )
 
@@ -42,5 +43,23 @@ func completeJail(g *globals) cobra.CompletionFunc {
 		}
 		names, _ := store.Names()
 		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeJailAndFile offers the names of the jails, and then files that an
+// archive can be in.
+func completeJailAndFile(g *globals) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return completeJail(g)(cmd, args, begun)
+		case 1:
+			var endings []string
+			for _, e := range extract.Endings() {
+				endings = append(endings, strings.TrimPrefix(e, "."))
+			}
+			return endings, cobra.ShellCompDirectiveFilterFileExt
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 }

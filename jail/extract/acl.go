@@ -16,6 +16,9 @@ const (
 // aclAttrs maps the last word of SCHILY.acl.* to the attribute.
 var aclAttrs = map[string]string{"access": aclAccess, "default": aclDefault}
 
+// aclWords are the opposite of aclAttrs.
+var aclWords = map[string]string{aclAccess: "access", aclDefault: "default"}
+
 // Tags of Linux include/uapi/linux/posix_acl.h.
 var aclTags = map[string][2]uint16{ // without and with a qualifier
 	"user": {0x01, 0x02}, "u": {0x01, 0x02},
@@ -104,4 +107,49 @@ func parsePerm(text string) (uint16, bool) {
 		perm |= bit
 	}
 	return perm, text != ""
+}
+
+// aclNames are the opposite of aclTags.
+var aclNames = map[uint16]string{
+	0x01: "user", 0x02: "user", 0x04: "group", 0x08: "group", 0x10: "mask", 0x20: "other",
+}
+
+// Sizes in bytes of posix_acl_xattr_header and posix_acl_xattr_entry.
+const (
+	aclHeaderSize = 4
+	aclEntrySize  = 8
+)
+
+// decodeACL is the opposite of encodeACL. It writes a user or group by number,
+// in the place of the name too, for whoever reads no fourth field.
+func decodeACL(value []byte) (string, bool) {
+	if len(value) <= aclHeaderSize || (len(value)-aclHeaderSize)%aclEntrySize != 0 ||
+		binary.LittleEndian.Uint32(value) != aclVersion {
+		return "", false
+	}
+	var entries []string
+	for b := range slices.Chunk(value[aclHeaderSize:], aclEntrySize) {
+		tag, perm, id := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint16(b[2:]), binary.LittleEndian.Uint32(b[4:])
+		name := aclNames[tag]
+		if name == "" || perm > 7 {
+			return "", false
+		}
+		qualifier, rest := "", ""
+		if tag == aclTags[name][1] && tag != aclTags[name][0] {
+			qualifier = strconv.FormatUint(uint64(id), 10)
+			rest = ":" + qualifier
+		}
+		entries = append(entries, name+":"+qualifier+":"+formatPerm(perm)+rest)
+	}
+	return strings.Join(entries, ","), true
+}
+
+func formatPerm(perm uint16) string {
+	text := []byte("rwx")
+	for i := range text {
+		if perm&(4>>i) == 0 {
+			text[i] = '-'
+		}
+	}
+	return string(text)
 }

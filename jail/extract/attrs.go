@@ -84,7 +84,7 @@ func parseHeader(h *tar.Header) (*entry, error) {
 	e := &entry{path: path, kind: k, target: h.Linkname, size: h.Size, major: h.Devmajor, minor: h.Devminor}
 	e.attrs = attrs{
 		mode: uint32(h.Mode & modeBits), uid: h.Uid, gid: h.Gid, user: h.Uname, group: h.Gname,
-		mtime: h.ModTime, atime: h.AccessTime, flags: h.PAXRecords["SCHILY.fflags"],
+		mtime: h.ModTime, atime: h.AccessTime, flags: h.PAXRecords[recordFlags],
 	}
 	if e.atime.IsZero() {
 		e.atime = e.mtime
@@ -149,6 +149,7 @@ const (
 	recordXattr     = "SCHILY.xattr."
 	recordXattrBase = "LIBARCHIVE.xattr."
 	recordACL       = "SCHILY.acl."
+	recordFlags     = "SCHILY.fflags" // the whole key
 )
 
 // parseRecords takes extended attributes and ACLs from a PAX header. bsdtar

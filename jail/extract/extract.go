@@ -1,5 +1,5 @@
 // Package extract unpacks an archive, or copies a directory tree, into an
-// *os.Root, safely and fast. Nothing else.
+// *os.Root, safely and fast, and packs such a root again. Nothing else.
 //
 // Both are hostile input. Nothing outside the root is ever read or written:
 // every directory is opened one component at a time below the root, and a
@@ -86,8 +86,8 @@ type Report struct {
 
 	// Kept is what this host or this user could not set, sorted by path.
 	Kept []Metadata `json:"kept,omitempty"`
-	// Skipped names what Tree left out on purpose and why, sorted by path:
-	// contents of mount points, sockets, the destination itself.
+	// Skipped names what Tree or Pack left out on purpose and why, sorted by
+	// path: contents of mount points, sockets, the destination itself.
 	Skipped []Skipped `json:"skipped,omitempty"`
 }
 
@@ -99,6 +99,7 @@ type Metadata struct {
 	Mode   *uint32           `json:"mode,omitempty"`   // with the bits 07000
 	Flags  string            `json:"flags,omitempty"`  // chflags(1) words, comma separated
 	Device *Device           `json:"device,omitempty"` // the file is absent
+	Time   *time.Time        `json:"time,omitempty"`   // of its last change, with Device only
 	Xattrs map[string][]byte `json:"xattrs,omitempty"`
 	ACLs   map[string]string `json:"acls,omitempty"` // "access", "default", "ace"
 }
@@ -121,7 +122,7 @@ type Device struct {
 // Skipped is a file of a tree that was left out.
 type Skipped struct {
 	Path string `json:"path"`
-	Why  string `json:"why"` // "mount point", "socket", "destination"
+	Why  string `json:"why"` // "mount point", "socket", "destination", "device number", or of PackOptions.Omit
 }
 
 // Archive unpacks src, a tar that is plain or compressed with xz, zstd, gzip or

@@ -59,3 +59,19 @@ func FormatFlags(bits uint32) string {
 	}
 	return strings.Join(words, ",")
 }
+
+// joinFlags gives the words of both, each once where they are known.
+func joinFlags(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	}
+	bitsA, okA := ParseFlags(a)
+	bitsB, okB := ParseFlags(b)
+	if !okA || !okB {
+		return a + "," + b
+	}
+	return FormatFlags(bitsA | bitsB)
+}

@@ -283,6 +283,11 @@ func (s *sink) keepDevice(e *entry) {
 	m.Owner = &Owner{e.uid, e.gid, e.user, e.group}
 	mode := e.mode
 	m.Mode = &mode
+	if !e.mtime.IsZero() {
+		mtime := e.mtime.UTC()
+		m.Time = &mtime
+	}
+	s.keepRest(e.path, &e.attrs)
 }
 
 // putDirectory makes a directory, or takes the one that is there. Its

@@ -1,8 +1,10 @@
 package extract
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -212,4 +214,81 @@ func TestTreeStaysOnItsFileSystem(t *testing.T) {
 	if err != nil || len(names) != 0 {
 		t.Errorf("%v %v", names, err)
 	}
+}
+
+func TestPackKeepsOutOfMounts(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	src := newRoot(t)
+	for _, name := range []string{"a/point/x", "f"} {
+		if err := src.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := src.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for point, of := range map[string]string{"a/point": t.TempDir(), "f": "/proc/version"} {
+		point = src.Name() + "/" + point
+		if err := unix.Mount(of, point, "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		_, err := Pack(context.Background(), src, &out, PackOptions{})
+		checkError(t, err, fault.Unsafe, "not packing", point)
+		if fault.HintOf(err) != "umount "+point || out.Len() > 0 {
+			t.Errorf("hint %q, %d bytes", fault.HintOf(err), out.Len())
+		}
+		checkPackWalk(t, src, point)
+		if err := unix.Unmount(point, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkPackWalk does without the table of mounts, as where /proc is missing.
+func checkPackWalk(t *testing.T, src *os.Root, point string) {
+	t.Helper()
+	p := &packer{ctx: context.Background(), src: &folders{top: src, open: map[string]*folder{}}, report: &Report{}, links: map[inode]string{}, out: tar.NewWriter(io.Discard)}
+	defer func() { _ = p.src.forget() }()
+	top, err := p.src.at(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.mount, err = mountOf(top.file, "."); err != nil {
+		t.Fatal(err)
+	}
+	st, err := statAt(top.file, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.path = "."
+	checkError(t, p.directory(st), fault.Unsafe, "not packing", point)
+}
+
+// A tree may be deeper than there are file descriptors.
+func TestPackDeepTree(t *testing.T) {
+	src, _ := extracted(t, Options{}, reg(strings.Repeat("d/", 300)+"f", "deep"))
+	dst := newRoot(t)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 100, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	r, err := Pack(context.Background(), src, &out, PackOptions{})
+	// Removing the tree takes more of them.
+	if lerr := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); lerr != nil {
+		t.Fatal(lerr)
+	}
+	if err != nil || r.Entries != 302 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if _, err := Archive(context.Background(), &out, dst, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	contentsOf(t, dst, strings.Repeat("d/", 300)+"f", "deep")
 }

@@ -74,10 +74,15 @@ func (t *tree) copy() error {
 
 // unreadable is an error of the source.
 func (t *tree) unreadable(path string, err error) error {
-	what := "reading " + t.src.top.Name() + "/" + path
+	return unreadable(t.src.top, path, err)
+}
+
+// unreadable is an error of reading a tree.
+func unreadable(top *os.Root, path string, err error) error {
+	what := "reading " + top.Name() + "/" + path
 	kind, hint := fault.Failed, ""
 	if errors.Is(err, os.ErrPermission) {
-		kind, hint = fault.Permission, "copy it as the owner of its files or as root"
+		kind, hint = fault.Permission, "run it as the owner of its files or as root"
 	}
 	var perr *os.PathError
 	if errors.As(err, &perr) {
