@@ -17,10 +17,14 @@ import (
 type module struct {
 	*memory.Table
 	loaded bool
+	full   bool
 	added  int
 }
 
 func (m *module) Add(e activators.Entry) error {
+	if m.full {
+		return activators.Fail(activators.ErrFull, "register", nil, "")
+	}
 	m.added++
 	return m.Table.Add(e)
 }
@@ -139,6 +143,42 @@ func TestGlobalServed(t *testing.T) {
 	}
 }
 
+func anyFits(string) error { return nil }
+
+// An emulator that was removed, or replaced by something else, is still open in
+// the kernel: the jail goes on with it. One that nobody has open is missed.
+func TestEnsureGlobalUnfit(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	emulator := filepath.Join(t.TempDir(), "emulator")
+	if err := os.WriteFile(emulator, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := globalJail(t, s, "a", "mips64", true)
+	r.Activators[0].Interpreter = emulator
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(emulator); err != nil {
+		t.Fatal(err)
+	}
+	unfit := func(string) error { return fault.New(fault.BadEmulator, "", "it is dynamic") }
+	m.added = 0
+	if err := s.ensureGlobal(m, "freebsd", r, unfit); err != nil || m.added != 0 || !s.stale(m, r) {
+		t.Errorf("with the old one open: %v, added %d, stale %v", err, m.added, s.stale(m, r))
+	}
+	m.full = true
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || len(names(t, m)) != 1 {
+		t.Errorf("no room for a stand-in: %v, %v", err, names(t, m))
+	}
+	m.full = false
+	if err := m.Remove("mips64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ensureGlobal(m, "freebsd", r, unfit); fault.KindOf(err) != fault.BadEmulator || len(names(t, m)) != 0 {
+		t.Errorf("with none: %v, %v", err, names(t, m))
+	}
+}
+
 // On FreeBSD entering a jail brings back what a reboot took, and what was
 // replaced; not what somebody switched off.
 func TestEnsureGlobal(t *testing.T) {
@@ -149,10 +189,10 @@ func TestEnsureGlobal(t *testing.T) {
 	}
 	r := globalJail(t, s, "a", "mips64", true)
 	r.Activators[0].Interpreter = emulator
-	if err := s.ensureGlobal(m, "linux", r); err == nil {
+	if err := s.ensureGlobal(m, "linux", r, anyFits); err == nil {
 		t.Error("Linux: registered without being asked to")
 	}
-	if err := s.ensureGlobal(m, "freebsd", r); err != nil || len(names(t, m)) != 1 {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || len(names(t, m)) != 1 {
 		t.Fatalf("after a reboot: %v, %v", err, names(t, m))
 	}
 	if err := os.Remove(emulator); err != nil {
@@ -162,16 +202,16 @@ func TestEnsureGlobal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.added = 0
-	if err := s.ensureGlobal(m, "freebsd", r); err != nil || m.added == 0 || s.stale(m, r) {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || m.added == 0 || s.stale(m, r) {
 		t.Errorf("a new emulator: %v, added %d, stale %v", err, m.added, s.stale(m, r))
 	}
-	if m.added = 0; s.ensureGlobal(m, "freebsd", r) != nil || m.added != 0 {
+	if m.added = 0; s.ensureGlobal(m, "freebsd", r, anyFits) != nil || m.added != 0 {
 		t.Errorf("nothing to do, but %d were added", m.added)
 	}
 	if err := m.Disable("mips64"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ensureGlobal(m, "freebsd", r); fault.KindOf(err) != fault.NotFound {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("switched off: %v", err)
 	}
 	if e, err := m.Lookup("mips64"); err != nil || e.Enabled {
