@@ -174,6 +174,34 @@ func checkGlobal(t activators.Table, r *Record) error {
 	return nil
 }
 
+// checkRegister refuses what registerGlobal would refuse, before anything is
+// fetched: entries of somebody else that are in the way.
+func (s Store) checkRegister(t activators.Machine, e activators.Entry) error {
+	actual, err := t.List()
+	if errors.Is(err, activators.ErrUnsupported) {
+		return nil // a table that is not loaded is empty
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(actual, e.Equal) {
+		return nil // it serves as it is, whoever made it
+	}
+	instance, err := t.Instance()
+	if err != nil {
+		return err
+	}
+	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	if err != nil {
+		return err
+	}
+	p, err := activators.NewPlan(actual, []activators.Entry{e}, l)
+	if err != nil {
+		return err
+	}
+	return p.Err()
+}
+
 // willRegister tells whether the machine's activator of that name is for jails
 // to make and to remove: it is not there, or another jail made it. One that the
 // user registered stays when the last jail goes.

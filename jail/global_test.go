@@ -247,6 +247,46 @@ func TestCheckGlobal(t *testing.T) {
 	}
 }
 
+// What register would refuse is refused before anything is fetched.
+func TestCheckRegister(t *testing.T) {
+	entry := func(name, archName string) activators.Entry {
+		e := Activator("freebsd", arch.Binmisc, mustArch(t, archName), &qemu.Emulator{}, "/bin/sh", true)
+		e.Name = name
+		return e
+	}
+	want := entry("aarch64", "aarch64")
+	for name, tt := range map[string]struct {
+		there  []activators.Entry
+		exists bool
+	}{
+		"nothing":             {nil, false},
+		"others":              {[]activators.Entry{entry("riscv64", "riscv64")}, false},
+		"the same":            {[]activators.Entry{want}, false},
+		"the name":            {[]activators.Entry{entry("aarch64", "riscv64")}, true},
+		"the programs":        {[]activators.Entry{entry("arm64", "aarch64")}, true},
+		"the stand-in's name": {[]activators.Entry{entry("aarch64.new", "riscv64")}, true},
+	} {
+		s, m := Store{Dir: t.TempDir()}, newModule()
+		for _, e := range tt.there {
+			if err := m.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.checkRegister(m, want); errors.Is(err, activators.ErrExists) != tt.exists || err != nil && !tt.exists {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	a := globalJail(t, s, "a", "aarch64", true)
+	a.Activators[0].Interpreter = "/bin/ls"
+	if err := s.registerGlobal(m, a); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.checkRegister(m, want); err != nil {
+		t.Errorf("xjail's own with another emulator: %v", err)
+	}
+}
+
 // On FreeBSD whoever is not root is told so before anything is fetched.
 func TestMayEnter(t *testing.T) {
 	for _, tt := range []struct {
