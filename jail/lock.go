@@ -151,7 +151,9 @@ func writeError(err error) error {
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.NoSpace, err, "", "free space there, or choose another place with --state DIR or --path DIR")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, syscall.EROFS):
+		return fault.Wrap(fault.Permission, err, "", "mount it for writing, or choose another place with --state DIR or --path DIR")
+	case errors.Is(err, fs.ErrPermission):
 		return fault.Wrap(fault.Permission, err, "", "run as root, or choose a place of your own with --state DIR or --path DIR")
 	}
 	return err
