@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"testing"
@@ -33,6 +34,9 @@ func TestAnnounceDestroy(t *testing.T) {
 			}
 		}
 		text, _ := os.ReadFile(s.journal("j"))
+		if lines := bytes.Count(text, []byte("\n")); lines != len(tt.written) {
+			t.Errorf("%s: %d lines: %q", name, lines, text)
+		}
 		entries, err := s.readJournal("j")
 		got := append(outside(entries), global(entries)...)
 		if err != nil || !slices.Equal(got, tt.written) {

@@ -21,7 +21,7 @@ type lock struct{ f *os.File }
 // List looks whether a jail is in use by taking its lock for a moment; nobody
 // else shall fail by that.
 const (
-	lockTries = 10
+	lockTries = 20
 	lockPause = 10 * time.Millisecond
 )
 

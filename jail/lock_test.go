@@ -20,12 +20,29 @@ func TestLockOutlastsALook(t *testing.T) {
 	if _, err := s.lock("j", unix.LOCK_SH); fault.KindOf(err) != fault.Locked {
 		t.Errorf("in use: %v", err)
 	}
-	go l.release()
-	used, err := s.lock("j", unix.LOCK_SH)
-	if err != nil {
-		t.Fatal(err)
+	l.release()
+	stop, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.inUse("j")
+			}
+		}
+	}()
+	for range 200 {
+		used, err := s.lock("j", unix.LOCK_SH)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		used.release()
 	}
-	used.release()
+	close(stop)
+	<-stopped
 }
 
 // Others may read the record of root's activators, and nothing in the jails.

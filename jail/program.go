@@ -73,9 +73,9 @@ func missingInterpreter(goos string) string {
 // yet may not be run.
 func notExecutable(goos string) string {
 	if goos == "freebsd" {
-		return "the file may be executed, so it is for this user that it, or a directory above it, is closed, or the activator's emulator (xjail activator status shows its path) is not executable"
+		return "its mode has x: look at the directories above it, at who this user is, and whether the activator's emulator is executable (xjail activator status shows its path)"
 	}
-	return "the file may be executed, so it is for this user that it, or a directory above it, is closed, or its file system is mounted noexec"
+	return "its mode has x: look at the directories above it, at who this user is, and whether its file system is mounted noexec"
 }
 
 func noActivator(goos string) string {
