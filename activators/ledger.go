@@ -260,12 +260,12 @@ func replaceFile(path string, text []byte) error {
 }
 
 func ledgerError(err error) error {
-	kind := fault.Failed
+	kind, hint := fault.Failed, ""
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		kind = fault.Permission
+		kind, hint = fault.Permission, "run it as root"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		kind = fault.NoSpace
 	}
-	return fault.Wrap(kind, err, "record of activators", "")
+	return fault.Wrap(kind, err, "record of activators", hint)
 }

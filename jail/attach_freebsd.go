@@ -22,6 +22,7 @@ func RunInit(func([]string) int) int {
 	if err != nil {
 		return int(fault.Usage)
 	}
+	unignore()
 	for _, s := range []struct {
 		what string
 		do   func() error

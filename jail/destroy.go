@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -113,12 +114,26 @@ func (s Store) condemn(name string) error {
 	return os.Remove(s.record(name))
 }
 
+// announceDestroy writes down what the sweep would not know of without the
+// record. Where that is nothing, nothing is written: a full disk is a reason to
+// destroy jails.
 func (s Store) announceDestroy(r *Record) error {
+	known, err := s.readJournal(r.Name)
+	if err != nil {
+		return err
+	}
 	e := journalEntry{Step: "destroy"}
-	if r.Outside {
+	if r.Outside && !slices.Contains(outside(known), r.Root) {
 		e.Outside = []string{r.Root}
 	}
-	e.Global = r.registered()
+	for _, entry := range r.registered() {
+		if !slices.Contains(global(known), entry) {
+			e.Global = append(e.Global, entry)
+		}
+	}
+	if len(e.Outside)+len(e.Global) == 0 {
+		return nil
+	}
 	j, err := s.openJournal(r.Name)
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		return 0, err
 	}
 	if r.Global && len(r.Activators) > 0 {
-		if err := s.ensureGlobal(MachineTable(), runtime.GOOS, r); err != nil {
+		if err := s.ensureGlobal(MachineTable(), runtime.GOOS, r, fits(ctx, r)); err != nil {
 			return 0, err
 		}
 	}

@@ -1,12 +1,15 @@
 package jail
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
 
 	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/qemu"
 )
 
 // globalUsers are the records of the jails that use the machine's activator of
@@ -101,8 +104,11 @@ func (s Store) unregisterGlobal(t activators.Machine, entry, except string) erro
 // ensureGlobal looks that the machine has what a jail needs. On FreeBSD, where
 // entering takes root and there is no other table, what a reboot or an update
 // of the emulator took away is registered again. What somebody switched off
-// stays off.
-func (s Store) ensureGlobal(t activators.Machine, host string, r *Record) error {
+// stays off. fit tells whether a file is an emulator that can be used.
+//
+// When the emulator was taken away, or replaced by one that does not fit, the
+// kernel still has the old one open, and the jail goes on with it: verify tells.
+func (s Store) ensureGlobal(t activators.Machine, host string, r *Record, fit func(path string) error) error {
 	err := checkGlobal(t, r)
 	if host != "freebsd" || err == nil && !s.stale(t, r) {
 		return err
@@ -112,7 +118,32 @@ func (s Store) ensureGlobal(t activators.Machine, host string, r *Record) error 
 			return err
 		}
 	}
+	failed := s.renewGlobal(t, r, fit)
+	if err == nil && checkGlobal(t, r) == nil {
+		return nil
+	}
+	return failed
+}
+
+// renewGlobal registers the jail's activators again, with emulators that fit.
+func (s Store) renewGlobal(t activators.Machine, r *Record, fit func(path string) error) error {
+	for _, e := range r.Activators {
+		if err := fit(e.Interpreter); err != nil {
+			return fault.Wrap(fault.KindOf(err), err, "the emulator of jail "+r.Name, "install it again")
+		}
+	}
 	return s.registerGlobal(t, r)
+}
+
+// fits tells whether a file is an emulator for the programs of a jail.
+func fits(ctx context.Context, r *Record) func(path string) error {
+	return func(path string) error {
+		a, err := arch.Lookup(r.Arch)
+		if err == nil {
+			_, _, err = qemu.Find(ctx, a, qemu.FindOptions{Explicit: path, GuestOS: r.Guest, SkipDigest: true})
+		}
+		return err
+	}
 }
 
 // stale tells whether the kernel runs an emulator that was replaced since.
@@ -141,6 +172,34 @@ func checkGlobal(t activators.Table, r *Record) error {
 		}
 	}
 	return nil
+}
+
+// checkRegister refuses what registerGlobal would refuse, before anything is
+// fetched: entries of somebody else that are in the way.
+func (s Store) checkRegister(t activators.Machine, e activators.Entry) error {
+	actual, err := t.List()
+	if errors.Is(err, activators.ErrUnsupported) {
+		return nil // a table that is not loaded is empty
+	}
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(actual, e.Equal) {
+		return nil // it serves as it is, whoever made it
+	}
+	instance, err := t.Instance()
+	if err != nil {
+		return err
+	}
+	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	if err != nil {
+		return err
+	}
+	p, err := activators.NewPlan(actual, []activators.Entry{e}, l)
+	if err != nil {
+		return err
+	}
+	return p.Err()
 }
 
 // willRegister tells whether the machine's activator of that name is for jails

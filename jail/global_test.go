@@ -17,10 +17,14 @@ import (
 type module struct {
 	*memory.Table
 	loaded bool
+	full   bool
 	added  int
 }
 
 func (m *module) Add(e activators.Entry) error {
+	if m.full {
+		return activators.Fail(activators.ErrFull, "register", nil, "")
+	}
 	m.added++
 	return m.Table.Add(e)
 }
@@ -139,6 +143,42 @@ func TestGlobalServed(t *testing.T) {
 	}
 }
 
+func anyFits(string) error { return nil }
+
+// An emulator that was removed, or replaced by something else, is still open in
+// the kernel: the jail goes on with it. One that nobody has open is missed.
+func TestEnsureGlobalUnfit(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	emulator := filepath.Join(t.TempDir(), "emulator")
+	if err := os.WriteFile(emulator, []byte("one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := globalJail(t, s, "a", "mips64", true)
+	r.Activators[0].Interpreter = emulator
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(emulator); err != nil {
+		t.Fatal(err)
+	}
+	unfit := func(string) error { return fault.New(fault.BadEmulator, "", "it is dynamic") }
+	m.added = 0
+	if err := s.ensureGlobal(m, "freebsd", r, unfit); err != nil || m.added != 0 || !s.stale(m, r) {
+		t.Errorf("with the old one open: %v, added %d, stale %v", err, m.added, s.stale(m, r))
+	}
+	m.full = true
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || len(names(t, m)) != 1 {
+		t.Errorf("no room for a stand-in: %v, %v", err, names(t, m))
+	}
+	m.full = false
+	if err := m.Remove("mips64"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ensureGlobal(m, "freebsd", r, unfit); fault.KindOf(err) != fault.BadEmulator || len(names(t, m)) != 0 {
+		t.Errorf("with none: %v, %v", err, names(t, m))
+	}
+}
+
 // On FreeBSD entering a jail brings back what a reboot took, and what was
 // replaced; not what somebody switched off.
 func TestEnsureGlobal(t *testing.T) {
@@ -149,10 +189,10 @@ func TestEnsureGlobal(t *testing.T) {
 	}
 	r := globalJail(t, s, "a", "mips64", true)
 	r.Activators[0].Interpreter = emulator
-	if err := s.ensureGlobal(m, "linux", r); err == nil {
+	if err := s.ensureGlobal(m, "linux", r, anyFits); err == nil {
 		t.Error("Linux: registered without being asked to")
 	}
-	if err := s.ensureGlobal(m, "freebsd", r); err != nil || len(names(t, m)) != 1 {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || len(names(t, m)) != 1 {
 		t.Fatalf("after a reboot: %v, %v", err, names(t, m))
 	}
 	if err := os.Remove(emulator); err != nil {
@@ -162,16 +202,16 @@ func TestEnsureGlobal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.added = 0
-	if err := s.ensureGlobal(m, "freebsd", r); err != nil || m.added == 0 || s.stale(m, r) {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); err != nil || m.added == 0 || s.stale(m, r) {
 		t.Errorf("a new emulator: %v, added %d, stale %v", err, m.added, s.stale(m, r))
 	}
-	if m.added = 0; s.ensureGlobal(m, "freebsd", r) != nil || m.added != 0 {
+	if m.added = 0; s.ensureGlobal(m, "freebsd", r, anyFits) != nil || m.added != 0 {
 		t.Errorf("nothing to do, but %d were added", m.added)
 	}
 	if err := m.Disable("mips64"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ensureGlobal(m, "freebsd", r); fault.KindOf(err) != fault.NotFound {
+	if err := s.ensureGlobal(m, "freebsd", r, anyFits); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("switched off: %v", err)
 	}
 	if e, err := m.Lookup("mips64"); err != nil || e.Enabled {
@@ -204,6 +244,46 @@ func TestCheckGlobal(t *testing.T) {
 	}
 	if err := checkGlobal(m, other); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("of another architecture: %v", err)
+	}
+}
+
+// What register would refuse is refused before anything is fetched.
+func TestCheckRegister(t *testing.T) {
+	entry := func(name, archName string) activators.Entry {
+		e := Activator("freebsd", arch.Binmisc, mustArch(t, archName), &qemu.Emulator{}, "/bin/sh", true)
+		e.Name = name
+		return e
+	}
+	want := entry("aarch64", "aarch64")
+	for name, tt := range map[string]struct {
+		there  []activators.Entry
+		exists bool
+	}{
+		"nothing":             {nil, false},
+		"others":              {[]activators.Entry{entry("riscv64", "riscv64")}, false},
+		"the same":            {[]activators.Entry{want}, false},
+		"the name":            {[]activators.Entry{entry("aarch64", "riscv64")}, true},
+		"the programs":        {[]activators.Entry{entry("arm64", "aarch64")}, true},
+		"the stand-in's name": {[]activators.Entry{entry("aarch64.new", "riscv64")}, true},
+	} {
+		s, m := Store{Dir: t.TempDir()}, newModule()
+		for _, e := range tt.there {
+			if err := m.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.checkRegister(m, want); errors.Is(err, activators.ErrExists) != tt.exists || err != nil && !tt.exists {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	a := globalJail(t, s, "a", "aarch64", true)
+	a.Activators[0].Interpreter = "/bin/ls"
+	if err := s.registerGlobal(m, a); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.checkRegister(m, want); err != nil {
+		t.Errorf("xjail's own with another emulator: %v", err)
 	}
 }
 

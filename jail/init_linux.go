@@ -165,6 +165,7 @@ func (e *entrance) start() (int, error) {
 	if err := e.protectTerminal(); err != nil {
 		return 0, err
 	}
+	unignore()
 	pid, err := syscall.ForkExec(name, argv, attr)
 	if attr.Sys.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)) {
 		return 0, fault.New(fault.Permission, "users need subordinate ids for jails with users: man subuid; or run xjail as root",

@@ -115,7 +115,11 @@ func TestNewLaunchErrors(t *testing.T) {
 }
 
 func TestExecError(t *testing.T) {
-	stat := statIn(plant(t, "sh\n"))
+	root := plant(t, "sh\n")
+	if err := root.WriteFile("run", nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stat := statIn(root)
 	for _, tt := range []struct {
 		name string
 		err  error
@@ -125,14 +129,16 @@ func TestExecError(t *testing.T) {
 		{"/sh", unix.ENOENT, statusNotFound, true},
 		{"/none", unix.ENOENT, statusNotFound, false},
 		{"/sh", unix.ENOEXEC, statusNotExecutable, true},
+		{"/run", unix.EACCES, statusNotExecutable, true},
 		{"/sh", unix.EACCES, statusNotExecutable, false},
+		{"/etc", unix.EACCES, statusNotExecutable, false},
 	} {
 		err := execError(tt.name, tt.err, stat)
 		if fault.KindOf(err) != tt.kind || (fault.HintOf(err) != "") != tt.hint {
 			t.Errorf("%s, %v: %v, hint %q", tt.name, tt.err, err, fault.HintOf(err))
 		}
 	}
-	if missingInterpreter("freebsd") == missingInterpreter("linux") || noActivator("freebsd") == noActivator("linux") {
+	if missingInterpreter("freebsd") == missingInterpreter("linux") || notExecutable("freebsd") == notExecutable("linux") || noActivator("freebsd") == noActivator("linux") {
 		t.Error("the hints do not know the system")
 	}
 }

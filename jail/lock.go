@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,23 +18,32 @@ import (
 // kernel lets go of it when the process ends, however it ends.
 type lock struct{ f *os.File }
 
-// lock takes the lock of a jail or fails at once.
+// List looks whether a jail is in use by taking its lock for a moment; nobody
+// else shall fail by that.
+const (
+	lockTries = 20
+	lockPause = 10 * time.Millisecond
+)
+
+// lock takes the lock of a jail or fails.
 func (s Store) lock(name string, how int) (*lock, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if how == unix.LOCK_EX {
-		// Nobody but the owner may look into roots: a setuid file in one would
-		// be a setuid file of this machine.
-		if err := os.MkdirAll(s.jails(), 0o700); err != nil {
-			return nil, writeError(err)
+		if err := s.makeDirs(machineRoot()); err != nil {
+			return nil, err
 		}
 	}
 	if err := s.checkOwner(name); err != nil {
 		return nil, err
 	}
-	for {
+	for try := 0; ; try++ {
 		l, err := tryLock(s.lockFile(name), how)
+		if errors.Is(err, unix.EWOULDBLOCK) && try < lockTries {
+			time.Sleep(lockPause)
+			continue
+		}
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fault.New(fault.Locked, "wait for it, or end the programs that run in it", "jail %s is in use by another xjail", name)
 		}
@@ -47,6 +57,18 @@ func (s Store) lock(name string, how int) (*lock, error) {
 			return l, nil
 		}
 	}
+}
+
+// makeDirs makes the directories of the state. Nobody but the owner may look
+// into roots: a setuid file in one would be a setuid file of this machine. Beside
+// them root has the record of the machine's activators, which is for everybody.
+func (s Store) makeDirs(shared bool) error {
+	if shared {
+		if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+			return writeError(err)
+		}
+	}
+	return writeError(os.MkdirAll(s.jails(), 0o700))
 }
 
 func (s Store) lockFile(name string) string { return filepath.Join(s.jails(), name+".lock") }
@@ -129,7 +151,9 @@ func writeError(err error) error {
 		return err
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.NoSpace, err, "", "free space there, or choose another place with --state DIR or --path DIR")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, syscall.EROFS):
+		return fault.Wrap(fault.Permission, err, "", "mount it for writing, or choose another place with --state DIR or --path DIR")
+	case errors.Is(err, fs.ErrPermission):
 		return fault.Wrap(fault.Permission, err, "", "run as root, or choose a place of your own with --state DIR or --path DIR")
 	}
 	return err

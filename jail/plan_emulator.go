@@ -33,6 +33,10 @@ func (s Store) planEmulator(ctx context.Context, p *Plan, req Request) error {
 	if err != nil && explicit == "" && p.notRunHere(err) {
 		return nil
 	}
+	if err != nil && p.served != nil {
+		return fault.Wrap(fault.KindOf(err), err, "the emulator of the activator "+p.served.Name+" of this machine, which xjail did not make",
+			"install it there, or remove the activator: xjail binmiscctl remove "+p.served.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,9 +144,13 @@ func (s Store) planActivators(p *Plan) error {
 		return err
 	}
 	p.Activators = []PlannedActivator{{e, line}}
-	if p.Global && p.served == nil {
-		p.registers, err = s.willRegister(MachineTable(), e.Name, p.Name)
+	if !p.Global || p.served != nil {
+		return nil
 	}
+	if err := s.checkRegister(MachineTable(), e); err != nil {
+		return err
+	}
+	p.registers, err = s.willRegister(MachineTable(), e.Name, p.Name)
 	return err
 }
 

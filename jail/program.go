@@ -47,6 +47,10 @@ func execError(name string, err error, stat statFunc) error {
 		if _, serr := stat(name); serr == nil {
 			hint = missingInterpreter(runtime.GOOS)
 		}
+	case errors.Is(err, unix.EACCES):
+		if st, serr := stat(name); serr == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			hint = notExecutable(runtime.GOOS)
+		}
 	case errors.Is(err, unix.ENOEXEC):
 		hint = noActivator(runtime.GOOS)
 	case errors.Is(err, unix.ELOOP):
@@ -63,6 +67,15 @@ func missingInterpreter(goos string) string {
 		return "the file is there, so what runs it is missing in the jail: the activator's emulator (xjail activator status shows its path), or the dynamic linker, /libexec/ld-elf.so.1"
 	}
 	return "the file is there, so its interpreter or dynamic linker is missing in the jail"
+}
+
+// notExecutable is the hint for a program that is executable by its mode, and
+// yet may not be run.
+func notExecutable(goos string) string {
+	if goos == "freebsd" {
+		return "its mode has x: look at the directories above it, at who this user is, and whether the activator's emulator is executable (xjail activator status shows its path)"
+	}
+	return "its mode has x: look at the directories above it, at who this user is, and whether its file system is mounted noexec"
 }
 
 func noActivator(goos string) string {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"time"
@@ -149,7 +150,9 @@ func (s Store) Load(name string) (*Record, error) {
 
 func (s Store) noJail(name string) error {
 	hint := "xjail create " + name
-	if _, err := os.Stat(s.dir(name)); err == nil {
+	if err := mayEnter(runtime.GOOS, os.Geteuid()); err != nil {
+		hint = "jails are root's on FreeBSD: run it as root"
+	} else if _, err := os.Stat(s.dir(name)); err == nil {
 		hint = "its creation was interrupted: xjail create " + name + ", or xjail destroy " + name
 	} else if all, _ := s.Names(); len(all) > 0 {
 		hint += "; there are: " + strings.Join(all, " ")

@@ -2,7 +2,6 @@ package jail
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -42,11 +41,6 @@ func (l *launch) start(jid int, c *Command, t *terminal) (int, error) {
 	}
 	if t.whole && t.has(unix.Getpgrp()) {
 		attr.Sys.Foreground, attr.Sys.Ctty = true, int(t.tty.Fd())
-	}
-	if t.tty != nil {
-		// The command would inherit that this process ignores it.
-		signal.Reset(unix.SIGTTOU)
-		defer signal.Ignore(unix.SIGTTOU)
 	}
 	a := &attachment{jid: jid, cred: l.cred, dir: l.dir, name: l.name, argv: l.argv}
 	pid, err := syscall.ForkExec(self, a.args(), attr)

@@ -44,10 +44,15 @@ func openTerminal(c *Command) *terminal {
 
 func (t *terminal) close() {
 	if t.tty != nil {
-		signal.Reset(unix.SIGTTOU)
 		t.tty.Close()
 	}
 }
+
+// unignore is for a process that becomes a command, or starts one: what it
+// inherited from a process with a terminal, which ignores SIGTTOU, the command
+// shall not. signal.Reset would leave it ignored; a signal that is caught is at
+// its default after execve(2).
+func unignore() { signal.Notify(make(chan os.Signal, 1), unix.SIGTTOU) }
 
 // has tells whether a process group has the foreground.
 func (t *terminal) has(group int) bool {

@@ -3,8 +3,13 @@ package jail
 import (
 	"os"
 	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParentOf(t *testing.T) {
@@ -35,5 +40,28 @@ func TestOrphaned(t *testing.T) {
 		if got := cmd.ProcessState.ExitCode(); got != want {
 			t.Errorf("%+v: %d, want %d", attr, got, want)
 		}
+	}
+}
+
+// What a process with a terminal ignores, the command in the jail does not.
+func TestUnignore(t *testing.T) {
+	signal.Ignore(unix.SIGTTOU)
+	defer signal.Reset(unix.SIGTTOU)
+	ignored := func() bool {
+		out, err := exec.Command("grep", "^SigIgn:", "/proc/self/status").Output()
+		if err != nil {
+			t.Skip(err)
+		}
+		set, err := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(string(out), "SigIgn:")), 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set&(1<<(unix.SIGTTOU-1)) != 0
+	}
+	if !ignored() {
+		t.Error("ignored signals are not inherited: this test tells nothing")
+	}
+	if unignore(); ignored() {
+		t.Error("the command ignores SIGTTOU")
 	}
 }

@@ -56,7 +56,7 @@ func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
 	defer root.Close()
 	checks := []Check{verifyArch(root, r)}
 	if r.Emulator != nil {
-		checks = append(checks, verifyEmulator(root, r), verifyOrigin(r))
+		checks = append(checks, verifyEmulator(root, r), verifyOrigin(r, fits(ctx, r)))
 	}
 	for _, e := range r.Activators {
 		checks = append(checks, verifyActivator(r, e))
@@ -86,11 +86,19 @@ func verifyEmulator(root *os.Root, r *Record) Check {
 	return c
 }
 
-// verifyOrigin tells when the host has a newer emulator than the jail.
-func verifyOrigin(r *Record) Check {
+// verifyOrigin tells when the host has a newer emulator than the jail. What the
+// machine's activator has open goes on to be run, and is not there any more after
+// a restart.
+func verifyOrigin(r *Record, fit func(path string) error) Check {
 	c := Check{OK, "emulator on the host", r.Emulator.Origin + " is the same file", ""}
 	sum, err := qemu.Digest(r.Emulator.Origin)
+	unfit := err
+	if err == nil && r.Global {
+		unfit = fit(r.Emulator.Origin)
+	}
 	switch {
+	case r.Global && unfit != nil:
+		c.Result, c.Message, c.Fix = Failed, unfit.Error()+"; the machine's activator needs it", "install it again"
 	case errors.Is(err, fs.ErrNotExist):
 		c.Result, c.Message = Info, r.Emulator.Origin+" is gone; the jail keeps its own copy"
 	case err != nil:
