@@ -15,15 +15,11 @@ import (
 
 // Exec runs a command in a jail and returns its status.
 func (s Store) Exec(ctx context.Context, name string, c *Command) (int, error) {
-	l, err := s.lock(name, unix.LOCK_SH)
+	r, l, err := s.use(name)
 	if err != nil {
 		return 0, err
 	}
 	defer l.release()
-	r, err := s.Load(name)
-	if err != nil {
-		return 0, err
-	}
 	return s.exec(ctx, r, c)
 }
 

@@ -59,6 +59,21 @@ func (s Store) lock(name string, how int) (*lock, error) {
 	}
 }
 
+// use takes a jail that is to be looked at or run in, which others may do at the
+// same time. The caller releases the lock.
+func (s Store) use(name string) (*Record, *lock, error) {
+	l, err := s.lock(name, unix.LOCK_SH)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := s.Load(name)
+	if err != nil {
+		l.release()
+		return nil, nil, err
+	}
+	return r, l, nil
+}
+
 // makeDirs makes the directories of the state. Nobody but the owner may look
 // into roots: a setuid file in one would be a setuid file of this machine. Beside
 // them root has the record of the machine's activators, which is for everybody.

@@ -12,8 +12,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/extract"
 	"github.com/xjail/xjail/qemu"
@@ -61,15 +59,11 @@ func (s Store) Pack(ctx context.Context, name, file string, opts PackOptions, w 
 			return nil, err
 		}
 	}
-	l, err := s.lock(name, unix.LOCK_SH)
+	r, l, err := s.use(name)
 	if err != nil {
 		return nil, err
 	}
 	defer l.release()
-	r, err := s.Load(name)
-	if err != nil {
-		return nil, err
-	}
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "root of jail "+name, "xjail destroy "+name+" and make it again")

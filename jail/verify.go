@@ -10,8 +10,6 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
@@ -40,15 +38,11 @@ type Check struct {
 // Verify looks whether a jail is still what its record says, and runs a program
 // in it. The error is of what kept it from looking.
 func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
-	l, err := s.lock(name, unix.LOCK_SH)
+	r, l, err := s.use(name)
 	if err != nil {
 		return nil, err
 	}
 	defer l.release()
-	r, err := s.Load(name)
-	if err != nil {
-		return nil, err
-	}
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
 		return []Check{{Failed, "root", err.Error(), "xjail destroy " + name + " and make it again"}}, nil
