@@ -40,13 +40,18 @@ func (s Store) openLedger(t activators.Machine) (*activators.Ledger, error) {
 	return activators.OpenLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
 }
 
-// owns tells whether xjail made an entry of the machine's table.
-func (s Store) owns(t activators.Machine, e activators.Entry) bool {
+// readLedger is openLedger for looking only.
+func (s Store) readLedger(t activators.Machine) (*activators.Ledger, error) {
 	instance, err := t.Instance()
 	if err != nil {
-		return false
+		return nil, err
 	}
-	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	return activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+}
+
+// owns tells whether xjail made an entry of the machine's table.
+func (s Store) owns(t activators.Machine, e activators.Entry) bool {
+	l, err := s.readLedger(t)
 	return err == nil && l.Owns(e)
 }
 
@@ -148,11 +153,7 @@ func fits(ctx context.Context, r *Record) func(path string) error {
 
 // stale tells whether the kernel runs an emulator that was replaced since.
 func (s Store) stale(t activators.Machine, r *Record) bool {
-	instance, err := t.Instance()
-	if err != nil {
-		return false
-	}
-	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	l, err := s.readLedger(t)
 	return err == nil && slices.ContainsFunc(r.Activators, func(e activators.Entry) bool { return l.Stale(e) != "" })
 }
 
@@ -187,11 +188,7 @@ func (s Store) checkRegister(t activators.Machine, e activators.Entry) error {
 	if slices.ContainsFunc(actual, e.Equal) {
 		return nil // it serves as it is, whoever made it
 	}
-	instance, err := t.Instance()
-	if err != nil {
-		return err
-	}
-	l, err := activators.ReadLedger(filepath.Join(s.Dir, activators.LedgerName), instance)
+	l, err := s.readLedger(t)
 	if err != nil {
 		return err
 	}
