@@ -40,7 +40,7 @@ func prisonName(jail, id string) string {
 // (JAIL_DEFAULT_ALLOW in kern_jail.c): raw sockets, mounting, jails in the jail.
 func prisonOptions(e *entrance, root, id string, g guest, known func(string) bool) (vfsopt.Options, error) {
 	if err := vfsopt.CheckText("the jail's path", root, pathMax+1); err != nil {
-		return nil, err
+		return nil, fault.Wrap(fault.Usage, err, "", "choose a shorter place with --state DIR")
 	}
 	o := vfsopt.Options{
 		vfsopt.String("name", prisonName(e.Name, id)),

@@ -44,7 +44,7 @@ func (hostKernel) RemovePrison(jid int) error {
 func newPrison(e *entrance, v *view, g guest) (int, error) {
 	o, err := prisonOptions(e, v.root, v.id, g, knownParameter)
 	if err != nil {
-		return 0, fault.Wrap(fault.Usage, err, "jail "+e.Name, "")
+		return 0, fault.Wrap(fault.KindOf(err), err, "jail "+e.Name, "")
 	}
 	jid, err := vfsopt.Call(unix.SYS_JAIL_SET, o, prisonCreate)
 	if errors.Is(err, unix.EPERM) {

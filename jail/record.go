@@ -135,8 +135,11 @@ func (s Store) Load(name string) (*Record, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.noJail(name)
 	}
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil, fault.Wrap(fault.Permission, err, "jail "+name, "jails of root need root")
+	}
+	if err != nil {
+		return nil, fault.Wrap(fault.Failed, err, "record of jail "+name, "")
 	}
 	r := &Record{}
 	if err := json.Unmarshal(text, r); err != nil {

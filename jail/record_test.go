@@ -268,3 +268,14 @@ func TestOthersState(t *testing.T) {
 		t.Errorf("another user's state: %v", err)
 	}
 }
+
+// Only what root keeps to itself is a matter of permission.
+func TestLoadUnreadable(t *testing.T) {
+	s := newStore(t, "j")
+	if err := os.MkdirAll(s.record("j"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load("j"); fault.KindOf(err) != fault.Failed {
+		t.Errorf("a directory in its place: kind %d, %v", fault.KindOf(err), err)
+	}
+}
