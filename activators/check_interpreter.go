@@ -10,6 +10,9 @@ import (
 // takes none of the machine's own programs.
 func (c *checker) interpreter(safe bool) {
 	r := c.rule()
+	if safe {
+		c.loops()
+	}
 	if !r.known || r.file.Why != "" && !r.file.Missing {
 		return
 	}
@@ -19,9 +22,6 @@ func (c *checker) interpreter(safe bool) {
 	}
 	for _, find := range []func(){c.cannotRun, c.foreign, c.lacking, c.rights, c.replaced} {
 		find()
-	}
-	if safe {
-		c.loops()
 	}
 }
 
