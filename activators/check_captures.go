@@ -120,7 +120,7 @@ func (c *checker) captures() bool {
 	for i, p := range c.host.Natives {
 		if w := like(r.Entry, p.Header); w != nil {
 			c.native(i, w)
-			safe = safe && i > 0
+			safe = safe && (i > 0 || !c.host.AsksFirst)
 		}
 	}
 	return c.scripts() && safe
