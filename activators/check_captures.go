@@ -79,8 +79,8 @@ func (c *checker) invalid() bool {
 		err = c.unfit(r.Entry)
 	}
 	if err == nil {
-		for _, o := range c.rules[c.at+1:] {
-			if o.Name == r.Name {
+		for j := c.at + 1; j < len(c.rules); j++ {
+			if c.rules[j].Name == r.Name {
 				err = errors.New("an entry of the same name is registered before it")
 			}
 		}

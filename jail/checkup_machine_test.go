@@ -130,9 +130,11 @@ type freebsdMachine struct {
 	compiled bool
 }
 
-func (freebsdMachine) Instance() (string, error)         { return "x", nil }
-func (freebsdMachine) SupportedArchs() ([]string, error) { return []string{arch.Host().Name, "i386"}, nil }
-func (m freebsdMachine) Compiled() (bool, error)         { return m.compiled, nil }
+func (freebsdMachine) Instance() (string, error) { return "x", nil }
+func (freebsdMachine) SupportedArchs() ([]string, error) {
+	return []string{arch.Host().Name, "i386"}, nil
+}
+func (m freebsdMachine) Compiled() (bool, error) { return m.compiled, nil }
 
 func TestSupportedPrograms(t *testing.T) {
 	list := supportedPrograms(freebsdMachine{Table: memory.New(memory.FreeBSD)})
