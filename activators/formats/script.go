@@ -41,6 +41,10 @@ func readScript(s *source) (*Set, error) {
 	return &m.set, nil
 }
 
+// commandWords are in the arguments of a program that registers something in a
+// way that is not followed.
+var commandWords = regexp.MustCompile(`\b(binmiscctl add|update-binfmts|binfmt_misc/register)\b`)
+
 // params are what a script is called with so that it registers something.
 func (m *machine) params() []string {
 	for word, pattern := range map[string]string{"start": `\bstart\s*\)`, "configure": `\bconfigure\s*(\||\))`} {
@@ -85,7 +89,8 @@ func (m *machine) Reset(to any) {
 	m.recorded, m.freebsd, m.linux = t.recorded, t.freebsd, t.linux
 }
 
-// Recorded grows with all that was registered or removed.
+// Recorded grows with all that was registered. What is removed does not count:
+// of the ways a script has, one that registers is wanted.
 func (m *machine) Recorded() int { return m.recorded }
 
 // kernelOf is the kernel for which all was that was registered.
@@ -133,7 +138,7 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 	case "run_rc_command":
 		return m.runService(c), true
 	}
-	if scriptWords.MatchString(strings.Join(args[1:], " ")) {
+	if commandWords.MatchString(strings.Join(args[1:], " ")) {
 		m.note(c.Line, "not followed: %s", cut(shell.Plain(strings.Join(args, " "))))
 	}
 	return shell.Unknown, false
@@ -236,7 +241,6 @@ func (m *machine) sent(c *shell.Command, cmd binmiscctl.Command) shell.Status {
 		c.Print(binmiscctl.Format(m.set.Entries[i]))
 		return shell.Success
 	}
-	m.recorded++
 	if cmd.Name == "remove" {
 		m.remove(name)
 		return shell.Success
@@ -249,14 +253,15 @@ func (m *machine) sent(c *shell.Command, cmd binmiscctl.Command) shell.Status {
 // Write is what goes into a file: the files of binfmt_misc, and those that are
 // read at boot.
 func (m *machine) Write(line int, file, text string) {
-	if shell.IsUnknown(file) {
-		if scriptWords.MatchString(text) || likeLine(text) {
+	dir, base := path.Split(file)
+	parent := path.Base(dir)
+	if shell.IsUnknown(base) || shell.IsUnknown(parent) {
+		if likeLine(text) && !strings.Contains(base, "tmp") {
 			m.note(line, "it writes to a file whose name is not known: %s", cut(shell.Plain(file)))
 		}
 		return
 	}
-	dir, base := path.Split(file)
-	switch path.Base(dir) {
+	switch parent {
 	case "binfmt_misc":
 		m.written(line, base, text)
 	case "binfmt.d":
@@ -303,7 +308,6 @@ func (m *machine) written(line int, file, text string) {
 	case file == "register":
 		m.registered(line, text)
 	case file == "status" && word == "-1":
-		m.recorded++
 		m.set.Entries = nil
 	case file == "status":
 		if word == "0" {
@@ -311,10 +315,8 @@ func (m *machine) written(line int, file, text string) {
 		}
 	case m.find(file) < 0:
 	case word == "-1":
-		m.recorded++
 		m.remove(file)
 	case word == "0" || word == "1":
-		m.recorded++
 		m.set.Entries = slices.Clone(m.set.Entries)
 		m.set.Entries[m.find(file)].Enabled = word == "1"
 	}

@@ -259,7 +259,16 @@ func (s *Shell) lookup(p *syntax.ParamExp) (string, bool) {
 	case "$", "!", "PPID", "RANDOM", "SECONDS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "UID", "EUID":
 		return unknownValue("$" + name), true
 	}
+	if p.Exp == nil && isEnvironment(name) {
+		return unknownValue("$" + name), true
+	}
 	return "", false
+}
+
+// isEnvironment tells whether a variable that has no value may get one from
+// whoever runs the script: it is all capitals.
+func isEnvironment(name string) bool {
+	return name != "IFS" && name[0] >= 'A' && name[0] <= 'Z' && strings.ToUpper(name) == name
 }
 
 // named is the value of the variable of that name.

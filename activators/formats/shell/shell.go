@@ -6,7 +6,8 @@
 // What a script cannot know without being run, such as the output of a program or
 // whether a file is there, is unknown. A branch that depends on it is followed
 // for what it leads to: of the ways that there are, the first is taken that
-// makes the Host record something, else the first that does not end the script.
+// makes the Host record something, else the first that does not end the script;
+// of the items of a case all that make it record something are followed.
 //
 // Everything is bounded, and it all happens in the caller's goroutine: scripts
 // are written by strangers.
@@ -128,6 +129,7 @@ type state struct {
 	count   int // of loops that break and continue leave
 	status  Status
 	errexit bool
+	files   map[string]string // what was written where
 }
 
 // flow is where a command leads.
@@ -175,7 +177,7 @@ func Follow(host Host, text string, o Options) (notes []Note, err error) {
 	}
 	s := &Shell{
 		host: host, in: &input{unknown: true}, bash: isBash(text),
-		state: state{vars: map[string]variable{}, funcs: map[string]*syntax.Stmt{}, params: o.Params},
+		state: state{vars: map[string]variable{}, funcs: map[string]*syntax.Stmt{}, params: o.Params, files: map[string]string{}},
 	}
 	s.out = &output{write: func(string) {}}
 	for name, value := range o.Vars {
@@ -386,7 +388,7 @@ func (s *Shell) reset(m moment) {
 
 func (t state) clone() state {
 	t.vars, t.funcs, t.params = maps.Clone(t.vars), maps.Clone(t.funcs), slices.Clone(t.params)
-	t.scopes = slices.Clone(t.scopes)
+	t.scopes, t.files = slices.Clone(t.scopes), maps.Clone(t.files)
 	for i := range t.scopes {
 		t.scopes[i] = maps.Clone(t.scopes[i])
 	}
@@ -411,14 +413,31 @@ func (s *Shell) choose(ways ...func()) {
 	ways[max(best, 0)]()
 }
 
+// each follows all the ways that make the host record something, one after the
+// other; if there is none, it is as choose.
+func (s *Shell) each(ways []func()) {
+	recorded := s.host.Recorded()
+	for _, way := range ways {
+		before, n := s.mark(), s.host.Recorded()
+		way()
+		if s.host.Recorded() == n {
+			s.reset(before)
+			continue
+		}
+		s.state.flow = onward
+	}
+	if s.host.Recorded() == recorded {
+		s.choose(ways...)
+	}
+}
+
 // apart calls f as a subshell: what it does to variables is forgotten.
 func (s *Shell) apart(f func()) {
 	kept := s.state.clone()
 	s.spend(len(kept.vars) + len(kept.funcs))
 	f()
-	status := s.state.status
+	kept.status, kept.files = s.state.status, s.state.files
 	s.state = kept
-	s.state.status = status
 }
 
 // What is unknown is in a value as a text between two marks: what it would be
