@@ -76,13 +76,18 @@ func (d *draft) comment(mark, what string) string {
 	return b.String()
 }
 
-// names are those of the entries.
+// names are those of the entries, or of the first ones.
 func (d *draft) names() string {
+	const shown = 6
 	var list []string
-	for _, e := range d.entries {
+	for _, e := range d.entries[:min(len(d.entries), shown)] {
 		list = append(list, e.Name)
 	}
-	return strings.Join(list, ", ")
+	text := strings.Join(list, ", ")
+	if more := len(d.entries) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // quote keeps s in one word of a POSIX shell.

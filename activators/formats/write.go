@@ -43,7 +43,7 @@ type writer struct {
 func writers() []writer {
 	return []writer{
 		{Binmiscctl, freebsd, writeBinmiscctl, nil, "Run it as root; entries last until the next boot.", ".sh", true},
-		{RCScript, freebsd, writeRCScript, noQuote, "Install it as /usr/local/etc/rc.d/" + serviceName + " (mode 555), then: sysrc " + serviceName + "_enable=YES; service " + serviceName + " start", "", true},
+		{RCScript, freebsd, writeRCScript, noQuote, "Install it as /usr/local/etc/rc.d/" + ServiceName + " (mode 555), then: sysrc " + ServiceName + "_enable=YES; service " + ServiceName + " start", "", true},
 		{BinfmtD, linux, writeBinfmtD, lineOnly, "Install it as /etc/binfmt.d/xjail-generated.conf, then: systemctl restart systemd-binfmt", ".conf", false},
 		{Register, linux, writeRegister, nil, "Run it as root; entries last until the next boot. BINFMT_DIR names another directory than /proc/sys/fs/binfmt_misc.", ".sh", true},
 		{Debian, linux, nil, debianOnly, "Install it as /usr/share/binfmts/NAME, then: update-binfmts --package xjail --import NAME", "", false},
@@ -230,6 +230,9 @@ func ansibleOnly(e activators.Entry) error {
 	all := e.Name + e.Interpreter + strings.Join(e.Args, " ") + e.Extension
 	if strings.Contains(all, "{{") || strings.Contains(all, "{%") || strings.Contains(all, "{#") {
 		return unsupported(e, "", "ansible would take a part of it for a template")
+	}
+	if line, err := binfmt.EncodeLine(e); err == nil && isComment(string(line)) {
+		return unsupported(e, "use a path without colons", "its register line would be a comment in its file")
 	}
 	return enabledOnly(e)
 }

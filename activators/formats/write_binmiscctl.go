@@ -20,8 +20,8 @@ func writeBinmiscctl(d *draft) []byte {
 	return []byte(b.String())
 }
 
-// serviceName is that of the service of rc(8), for its variables too.
-const serviceName = "xjail_entries"
+// ServiceName is the name of the service of rc(8), and of its file.
+const ServiceName = "xjail_entries"
 
 // service is the script, without its heading and its entries.
 //
@@ -38,7 +38,7 @@ func writeRCScript(d *draft) []byte {
 	return []byte(strings.NewReplacer(
 		"%%HEADING%%\n", d.comment("#", "A service of rc(8): activators of FreeBSD's imgact_binmisc: "+d.names()),
 		"%%ENTRIES%%\n", entries.String(),
-		"%%NAME%%", serviceName,
+		"%%NAME%%", ServiceName,
 	).Replace(service))
 }
 

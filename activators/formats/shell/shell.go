@@ -241,7 +241,7 @@ func syntaxError(err error) error {
 }
 
 // nestingMax is deeper than scripts are and than a parser's stack minds.
-const nestingMax = 20000
+const nestingMax = 8000
 
 // nesting is how often at most a script opens something, of what can be in
 // itself: brackets, substitutions and compound commands.
