@@ -77,15 +77,16 @@ type moment struct {
 	linux    int
 }
 
-// Mark and Reset are the shell's: entries and notes are never changed in place.
+// Mark is the state to go back to.
 func (m *machine) Mark() any {
-	return moment{slices.Clone(m.set.Entries), slices.Clone(m.set.Notes), m.recorded, m.freebsd, m.linux}
+	m.set.Notes = slices.Clip(m.set.Notes)
+	return moment{m.set.Entries, m.set.Notes, m.recorded, m.freebsd, m.linux}
 }
 
 // Reset goes back to a moment.
 func (m *machine) Reset(to any) {
 	t := to.(moment)
-	m.set.Entries, m.set.Notes = slices.Clone(t.entries), slices.Clone(t.notes)
+	m.set.Entries, m.set.Notes = t.entries, t.notes
 	m.recorded, m.freebsd, m.linux = t.recorded, t.freebsd, t.linux
 }
 
@@ -256,7 +257,7 @@ func (m *machine) Write(line int, file, text string) {
 	dir, base := path.Split(file)
 	parent := path.Base(dir)
 	if shell.IsUnknown(base) || shell.IsUnknown(parent) {
-		if likeLine(text) && !strings.Contains(base, "tmp") {
+		if likeLine(text) && !strings.Contains(shell.Plain(file), "temp") {
 			m.note(line, "it writes to a file whose name is not known: %s", cut(shell.Plain(file)))
 		}
 		return
@@ -334,6 +335,9 @@ func (m *machine) registered(line int, text string) {
 		m.note(line, "its interpreter is not known without running it: %s", cut(known))
 	}
 	m.recorded++
+	if strings.Contains(known, "\x00") {
+		m.note(line, "the line has bytes of 0 as they are, at which the kernel cuts magic and mask: \\x00 is to be written")
+	}
 	e, err := binfmt.ParseLine([]byte(known))
 	if err != nil {
 		if strings.Contains(strings.TrimSuffix(known, "\n"), "\n") {

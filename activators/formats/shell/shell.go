@@ -14,9 +14,11 @@
 package shell
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,6 +32,7 @@ const (
 	valueMax = 1 << 20 // bytes of a value
 	depthMax = 400     // calls and commands within one another
 	stepWork = 20      // work of a command
+	partWork = 64      // and of a part of a list
 )
 
 // Host is what a script acts upon.
@@ -370,7 +373,7 @@ func (s *Shell) mark() moment {
 	for _, i := range s.ins {
 		m.ins = append(m.ins, i.pos)
 	}
-	s.spend(len(s.state.vars) + len(s.state.funcs))
+	s.spend(s.state.size())
 	return m
 }
 
@@ -393,6 +396,15 @@ func (t state) clone() state {
 		t.scopes[i] = maps.Clone(t.scopes[i])
 	}
 	return t
+}
+
+// size is the work of a clone.
+func (t state) size() int {
+	n := len(t.vars) + len(t.funcs) + len(t.params) + len(t.files)
+	for _, scope := range t.scopes {
+		n += len(scope) + 1
+	}
+	return partWork * n
 }
 
 // choose follows one of the ways that something unknown decides between.
@@ -434,21 +446,24 @@ func (s *Shell) each(ways []func()) {
 // apart calls f as a subshell: what it does to variables is forgotten.
 func (s *Shell) apart(f func()) {
 	kept := s.state.clone()
-	s.spend(len(kept.vars) + len(kept.funcs))
+	s.spend(kept.size())
 	f()
 	kept.status, kept.files = s.state.status, s.state.files
 	s.state = kept
 }
 
 // What is unknown is in a value as a text between two marks: what it would be
-// the output of.
+// the output of, in hexadecimal, so that it stays as it is wherever a value goes,
+// in a command that is evaluated too. The marks are of Unicode's private use.
 const (
-	markOpen  = "\x00\x01"
-	markClose = "\x00\x02"
+	markOpen  = "\ue0f0"
+	markClose = "\ue0f1"
 )
 
+var marked = regexp.MustCompile(markOpen + "([0-9a-f]*)" + markClose)
+
 func unknownValue(what string) string {
-	return markOpen + strings.NewReplacer(markOpen, "", markClose, "").Replace(what) + markClose
+	return markOpen + hex.EncodeToString([]byte(what)) + markClose
 }
 
 // IsUnknown tells whether a value depends on what is not run.
@@ -456,7 +471,10 @@ func IsUnknown(value string) bool { return strings.Contains(value, markOpen) }
 
 // Plain is a value for people: what is unknown is shown as in the script.
 func Plain(value string) string {
-	return strings.NewReplacer(markOpen, "", markClose, "").Replace(value)
+	return marked.ReplaceAllStringFunc(value, func(m string) string {
+		text, _ := hex.DecodeString(m[len(markOpen) : len(m)-len(markClose)])
+		return string(text)
+	})
 }
 
 // Var is the value of a variable, "" when it has none.

@@ -435,10 +435,6 @@ func (s *Shell) Call(args ...string) Status {
 
 // Eval runs a text in the shell.
 func (s *Shell) Eval(text string) Status {
-	if IsUnknown(text) {
-		s.note("what is evaluated is not known: %s", Plain(text))
-		return Unknown
-	}
 	s.spend(len(text) * 4)
 	file, err := parse(text)
 	if err != nil {
