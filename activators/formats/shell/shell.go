@@ -28,7 +28,7 @@ import (
 // Limits. Work is counted in bytes made and steps taken.
 const (
 	TextMax  = 1 << 18 // bytes of a script: its parser recurses
-	workMax  = 1 << 25
+	workMax  = 1 << 23
 	valueMax = 1 << 20 // bytes of a value
 	depthMax = 400     // calls and commands within one another
 	stepWork = 20      // work of a command
