@@ -96,7 +96,7 @@ func newActivatorGenerate(g *globals) *cobra.Command {
 		Example: `  xjail activator generate mips64 riscv64
   xjail activator generate armv7 aarch64 --format rc.d --output xjail_entries
   xjail activator generate --all --format debian --output ./binfmts
-  xjail activator generate mips64 --interpreter /usr/bin/qemu-%q-static --flags OCF`,
+  xjail activator generate mips64 --interpreter /opt/qemu-%q --flags OCF`,
 		ValidArgsFunction: completeArchs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 0) == !o.all {
@@ -118,13 +118,14 @@ type generated struct {
 	Kernel   string             `json:"kernel"`
 	Entries  []activators.Entry `json:"entries"` // in the order of a table that has registered them
 	Warnings []string           `json:"warnings"`
+	Applied  bool               `json:"applied"` // false with --dry-run, and without --output
 	Files    []generatedFile    `json:"files,omitempty"`
 }
 
-// generatedFile is a file that was written, or would be.
+// generatedFile is a file of --output.
 type generatedFile struct {
-	Path    string `json:"path"`
-	Written bool   `json:"written"` // false with --dry-run, and when it was there as it is
+	Action string `json:"action"` // write, or unchanged
+	Path   string `json:"path"`
 }
 
 func runActivatorGenerate(cmd *cobra.Command, g *globals, o generateOptions, args []string) error {
@@ -146,6 +147,7 @@ func runActivatorGenerate(cmd *cobra.Command, g *globals, o generateOptions, arg
 		if made.Files, err = o.writeFiles(entries, options); err != nil {
 			return err
 		}
+		made.Applied = !o.dryRun
 		return g.printGenerated(made)
 	}
 	var text bytes.Buffer
@@ -432,11 +434,7 @@ func (g *globals) printGenerated(made *generated) error {
 		return g.printJSON(made)
 	}
 	for _, f := range made.Files {
-		verb := "unchanged"
-		if f.Written {
-			verb = "wrote"
-		}
-		fmt.Fprintf(g.Stdout, "%s %s\n", verb, printable(f.Path))
+		fmt.Fprintf(g.Stdout, "%s %s\n", f.Action, printable(f.Path))
 	}
 	return nil
 }

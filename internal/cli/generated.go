@@ -44,8 +44,10 @@ func (o *generateOptions) writeFiles(entries []activators.Entry, options formats
 	}
 	written := []generatedFile{}
 	for _, out := range list {
-		f := generatedFile{out.path, !out.same && !o.dryRun}
-		if f.Written {
+		f := generatedFile{"write", out.path}
+		if out.same {
+			f.Action = "unchanged"
+		} else if !o.dryRun {
 			if err := out.write(); err != nil {
 				return nil, err
 			}
