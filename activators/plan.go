@@ -100,7 +100,7 @@ func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
 	if owner == nil {
 		owner = (*Ledger)(nil)
 	}
-	want, err := arrange(desired)
+	want, err := Arrange(desired)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +114,11 @@ func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
 	return b.Plan, nil
 }
 
-// arrange validates the desired entries and sorts them from general to
-// specific; entries that have nothing to do with each other keep their order.
-func arrange(desired []Entry) ([]Entry, error) {
+// Arrange validates desired entries and sorts them from general to specific, the
+// order in which they are to be registered; entries that have nothing to do with
+// each other keep their order. Two of one name, or that match the same files,
+// are ErrInvalid. The entries returned are Normal.
+func Arrange(desired []Entry) ([]Entry, error) {
 	var sorted []Entry
 	for _, e := range desired {
 		if err := e.Validate(); err != nil {

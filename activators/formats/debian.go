@@ -23,18 +23,19 @@ func fitsDebian(s *source) bool {
 	if isAdmin(s.text) {
 		return true
 	}
-	found := 0
+	known, all := 0, 0
 	for line := range strings.Lines(s.text) {
 		line = strings.TrimSpace(line)
 		if isComment(line) {
 			continue
 		}
-		if key, _, _ := cutBlank(line); !slices.Contains(debianKeys, key) {
-			return false
+		all++
+		key, value, _ := cutBlank(line)
+		if slices.Contains(debianKeys, key) && value != "" {
+			known++
 		}
-		found++
 	}
-	return found > 1
+	return known > 1 && known > all/2
 }
 
 // isAdmin tells a file of /var/lib/binfmts.
@@ -85,6 +86,8 @@ func readDebian(s *source) (*Set, error) {
 		}
 		key, value, ok := cutBlank(line)
 		switch {
+		case !slices.Contains(debianKeys, key):
+			b.note(n, "%s is not a key of update-binfmts, which ignores it", key)
 		case !ok:
 			b.note(n, "%s has no value", key)
 		case f.values[key] != "":

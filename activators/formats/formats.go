@@ -169,7 +169,8 @@ func newBuilder(s *source, format, kernel string) *builder {
 // note says what was left out or changed, once.
 func (b *builder) note(line int, format string, args ...any) {
 	text := b.at(line) + ": " + fmt.Sprintf(format, args...)
-	if !slices.Contains(b.set.Notes, text) {
+	const most = 200
+	if len(b.set.Notes) < most && !slices.Contains(b.set.Notes, text) {
 		b.set.Notes = append(b.set.Notes, text)
 	}
 }
@@ -178,10 +179,18 @@ func (b *builder) find(name string) int {
 	return slices.IndexFunc(b.set.Entries, func(e activators.Entry) bool { return e.Name == name })
 }
 
-// add puts e in front.
+// entriesMax is more than any table has.
+const entriesMax = 1000
+
+// add puts e in front. Entries are never changed in place, so that a machine can
+// go back to those that it had.
 func (b *builder) add(e activators.Entry) {
+	if len(b.set.Entries) == entriesMax {
+		b.note(0, "it has more than %d entries: the rest is left out", entriesMax)
+		return
+	}
 	e.Flags = e.Flags.Normal()
-	b.set.Entries = slices.Insert(b.set.Entries, 0, e)
+	b.set.Entries = append([]activators.Entry{e}, b.set.Entries...)
 }
 
 // replace is add for what removes an entry of the same name first, as systemd
@@ -197,6 +206,10 @@ func (b *builder) replace(line int, e activators.Entry) {
 func (b *builder) append(line int, e activators.Entry) {
 	if b.find(e.Name) >= 0 {
 		b.note(line, "%q is there twice: the first one is taken", e.Name)
+		return
+	}
+	if len(b.set.Entries) == entriesMax {
+		b.note(0, "it has more than %d entries: the rest is left out", entriesMax)
 		return
 	}
 	e.Flags = e.Flags.Normal()

@@ -41,6 +41,10 @@ func readScript(s *source) (*Set, error) {
 	return &m.set, nil
 }
 
+// commandWords are in the arguments of a program that registers something in a
+// way that is not followed.
+var commandWords = regexp.MustCompile(`\b(binmiscctl add|update-binfmts|binfmt_misc/register)\b`)
+
 // params are what a script is called with so that it registers something.
 func (m *machine) params() []string {
 	for word, pattern := range map[string]string{"start": `\bstart\s*\)`, "configure": `\bconfigure\s*(\||\))`} {
@@ -73,19 +77,21 @@ type moment struct {
 	linux    int
 }
 
-// Mark and Reset are the shell's: entries and notes are never changed in place.
+// Mark is the state to go back to.
 func (m *machine) Mark() any {
-	return moment{slices.Clone(m.set.Entries), slices.Clone(m.set.Notes), m.recorded, m.freebsd, m.linux}
+	m.set.Notes = slices.Clip(m.set.Notes)
+	return moment{m.set.Entries, m.set.Notes, m.recorded, m.freebsd, m.linux}
 }
 
 // Reset goes back to a moment.
 func (m *machine) Reset(to any) {
 	t := to.(moment)
-	m.set.Entries, m.set.Notes = slices.Clone(t.entries), slices.Clone(t.notes)
+	m.set.Entries, m.set.Notes = t.entries, t.notes
 	m.recorded, m.freebsd, m.linux = t.recorded, t.freebsd, t.linux
 }
 
-// Recorded grows with all that was registered or removed.
+// Recorded grows with all that was registered. What is removed does not count:
+// of the ways a script has, one that registers is wanted.
 func (m *machine) Recorded() int { return m.recorded }
 
 // kernelOf is the kernel for which all was that was registered.
@@ -133,7 +139,7 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 	case "run_rc_command":
 		return m.runService(c), true
 	}
-	if scriptWords.MatchString(strings.Join(args[1:], " ")) {
+	if commandWords.MatchString(strings.Join(args[1:], " ")) {
 		m.note(c.Line, "not followed: %s", cut(shell.Plain(strings.Join(args, " "))))
 	}
 	return shell.Unknown, false
@@ -236,7 +242,6 @@ func (m *machine) sent(c *shell.Command, cmd binmiscctl.Command) shell.Status {
 		c.Print(binmiscctl.Format(m.set.Entries[i]))
 		return shell.Success
 	}
-	m.recorded++
 	if cmd.Name == "remove" {
 		m.remove(name)
 		return shell.Success
@@ -249,14 +254,15 @@ func (m *machine) sent(c *shell.Command, cmd binmiscctl.Command) shell.Status {
 // Write is what goes into a file: the files of binfmt_misc, and those that are
 // read at boot.
 func (m *machine) Write(line int, file, text string) {
-	if shell.IsUnknown(file) {
-		if scriptWords.MatchString(text) || likeLine(text) {
+	dir, base := path.Split(file)
+	parent := path.Base(dir)
+	if shell.IsUnknown(base) || shell.IsUnknown(parent) {
+		if likeLine(text) && !strings.Contains(shell.Plain(file), "temp") {
 			m.note(line, "it writes to a file whose name is not known: %s", cut(shell.Plain(file)))
 		}
 		return
 	}
-	dir, base := path.Split(file)
-	switch path.Base(dir) {
+	switch parent {
 	case "binfmt_misc":
 		m.written(line, base, text)
 	case "binfmt.d":
@@ -303,7 +309,6 @@ func (m *machine) written(line int, file, text string) {
 	case file == "register":
 		m.registered(line, text)
 	case file == "status" && word == "-1":
-		m.recorded++
 		m.set.Entries = nil
 	case file == "status":
 		if word == "0" {
@@ -311,10 +316,8 @@ func (m *machine) written(line int, file, text string) {
 		}
 	case m.find(file) < 0:
 	case word == "-1":
-		m.recorded++
 		m.remove(file)
 	case word == "0" || word == "1":
-		m.recorded++
 		m.set.Entries = slices.Clone(m.set.Entries)
 		m.set.Entries[m.find(file)].Enabled = word == "1"
 	}
@@ -332,6 +335,9 @@ func (m *machine) registered(line int, text string) {
 		m.note(line, "its interpreter is not known without running it: %s", cut(known))
 	}
 	m.recorded++
+	if strings.Contains(known, "\x00") {
+		m.note(line, "the line has bytes of 0 as they are, at which the kernel cuts magic and mask: \\x00 is to be written")
+	}
 	e, err := binfmt.ParseLine([]byte(known))
 	if err != nil {
 		if strings.Contains(strings.TrimSuffix(known, "\n"), "\n") {

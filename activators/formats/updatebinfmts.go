@@ -20,8 +20,8 @@ func (m *machine) updateBinfmts(c *shell.Command, args []string) shell.Status {
 	case "install":
 		return m.install(c, u)
 	case "remove", "unimport":
-		if len(u.words) > 0 && m.remove(u.words[0]) {
-			m.recorded++
+		if len(u.words) > 0 {
+			m.remove(u.words[0])
 		}
 	case "enable", "disable":
 		m.switchAll(u)
@@ -86,7 +86,6 @@ func (m *machine) switchAll(u update) {
 	m.set.Entries = slices.Clone(m.set.Entries)
 	for i := range m.set.Entries {
 		if len(u.words) == 0 || u.words[0] == m.set.Entries[i].Name {
-			m.recorded++
 			m.set.Entries[i].Enabled = u.action == "enable"
 		}
 	}

@@ -31,7 +31,7 @@ var arrows = map[string]string{
 	"activators/binfmt":        "activators internal/fault",
 	"activators/binmisc":       "activators internal/fault",
 	"activators/binmiscctl":    "activators internal/fault",
-	"activators/formats":       "activators activators/binfmt activators/binmiscctl activators/formats/shell internal/fault",
+	"activators/formats":       "activators activators/binfmt activators/binmisc activators/binmiscctl activators/formats/shell internal/fault",
 	"activators/formats/shell": "",
 	"activators/memory":        "activators activators/binfmt internal/fault",
 	"activators/persist":       "activators activators/binfmt internal/fault",

@@ -37,7 +37,7 @@ the machine's own programs is refused, always.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newActivatorStatus(g), newActivatorCheck(g), newActivatorRegister(g), newActivatorUnregister(g),
-		newActivatorSwitch(g, true), newActivatorSwitch(g, false), newActivatorPersist(g), newActivatorUnpersist(g))
+		newActivatorSwitch(g, true), newActivatorSwitch(g, false), newActivatorGenerate(g), newActivatorPersist(g), newActivatorUnpersist(g))
 	return cmd
 }
 

@@ -424,16 +424,27 @@ func (s *Shell) declare(c *syntax.DeclClause) {
 
 // cat writes the standard input; of files it is not known what they hold.
 func cat(s *Shell, args []string) Status {
+	var text strings.Builder
+	files := 0
 	for _, a := range args[1:] {
-		if a != "-" && !strings.HasPrefix(a, "-") {
+		if a == "-" || strings.HasPrefix(a, "-") {
+			continue
+		}
+		written, known := s.state.files[a]
+		if !known {
 			return s.ask(args)
 		}
+		files++
+		text.WriteString(s.made(written))
 	}
-	text, known := s.in.all()
-	if !known {
-		text = unknownValue("$(cat)")
+	if files == 0 {
+		all, known := s.in.all()
+		if !known {
+			all = unknownValue("$(cat)")
+		}
+		text.WriteString(all)
 	}
-	s.print(text)
+	s.print(text.String())
 	return Success
 }
 
@@ -445,7 +456,7 @@ func tee(s *Shell, args []string) Status {
 	}
 	for _, a := range args[1:] {
 		if !strings.HasPrefix(a, "-") {
-			s.host.Write(s.line, a, text)
+			s.write(s.line, a, text)
 		}
 	}
 	s.print(text)

@@ -53,6 +53,7 @@ func (v variable) String() string {
 // assign gives a variable a text.
 func (s *Shell) assign(name, value string) {
 	if v, ok := s.state.vars[name]; ok && v.array != nil {
+		s.spend(partWork * len(v.array.keys))
 		a := v.array.clone()
 		a.put("0", s.made(value))
 		s.state.vars[name] = variable{array: a}
@@ -79,7 +80,7 @@ func (s *Shell) assignment(a *syntax.Assign, table bool) {
 			value = arr.values[key] + value
 		}
 		arr.put(key, s.made(value))
-		s.spend(16 * len(arr.keys))
+		s.spend(partWork * len(arr.keys))
 		s.state.vars[name] = variable{array: arr}
 	case a.Naked:
 		if table && old.array == nil {
@@ -97,6 +98,7 @@ func (s *Shell) assignment(a *syntax.Assign, table bool) {
 func (s *Shell) arrayOf(a *syntax.Assign, old variable, table bool) *array {
 	arr := &array{values: map[string]string{}, table: table}
 	if old.array != nil && a.Append {
+		s.spend(partWork * len(old.array.keys))
 		arr = old.array.clone()
 	} else if old.array != nil {
 		arr.table = arr.table || old.array.table
@@ -108,6 +110,7 @@ func (s *Shell) arrayOf(a *syntax.Assign, old variable, table bool) *array {
 			continue
 		}
 		for _, value := range s.fields([]*syntax.Word{e.Value}) {
+			s.spend(partWork)
 			arr.put(strconv.Itoa(next), value)
 			next++
 		}
@@ -161,6 +164,7 @@ func (s *Shell) list(p *syntax.ParamExp) ([]string, bool) {
 	v := s.state.vars[p.Param.Value]
 	switch {
 	case p.Names != 0:
+		s.spend(partWork * len(s.state.vars))
 		var names []string
 		for _, name := range slices.Sorted(maps.Keys(s.state.vars)) {
 			if strings.HasPrefix(name, p.Param.Value) {
@@ -194,6 +198,7 @@ func (s *Shell) listPieces(p *syntax.ParamExp, list []string, inQuotes bool) []p
 	}
 	var out []piece
 	for i, value := range list {
+		s.spend(partWork)
 		e := s.expansion(s.changed(&syntax.ParamExp{Param: p.Param, Repl: p.Repl, Exp: removalOf(p)}, value), inQuotes)
 		e.apart = i > 0
 		out = append(out, e)
@@ -259,7 +264,16 @@ func (s *Shell) lookup(p *syntax.ParamExp) (string, bool) {
 	case "$", "!", "PPID", "RANDOM", "SECONDS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "UID", "EUID":
 		return unknownValue("$" + name), true
 	}
+	if p.Exp == nil && isEnvironment(name) {
+		return unknownValue("$" + name), true
+	}
 	return "", false
+}
+
+// isEnvironment tells whether a variable that has no value may get one from
+// whoever runs the script: it is all capitals.
+func isEnvironment(name string) bool {
+	return name != "IFS" && name[0] >= 'A' && name[0] <= 'Z' && strings.ToUpper(name) == name
 }
 
 // named is the value of the variable of that name.

@@ -6,16 +6,19 @@
 // What a script cannot know without being run, such as the output of a program or
 // whether a file is there, is unknown. A branch that depends on it is followed
 // for what it leads to: of the ways that there are, the first is taken that
-// makes the Host record something, else the first that does not end the script.
+// makes the Host record something, else the first that does not end the script;
+// of the items of a case all that make it record something are followed.
 //
 // Everything is bounded, and it all happens in the caller's goroutine: scripts
 // are written by strangers.
 package shell
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,10 +28,11 @@ import (
 // Limits. Work is counted in bytes made and steps taken.
 const (
 	TextMax  = 1 << 18 // bytes of a script: its parser recurses
-	workMax  = 1 << 25
+	workMax  = 1 << 23
 	valueMax = 1 << 20 // bytes of a value
 	depthMax = 400     // calls and commands within one another
 	stepWork = 20      // work of a command
+	partWork = 64      // and of a part of a list
 )
 
 // Host is what a script acts upon.
@@ -128,6 +132,7 @@ type state struct {
 	count   int // of loops that break and continue leave
 	status  Status
 	errexit bool
+	files   map[string]string // what was written where
 }
 
 // flow is where a command leads.
@@ -175,7 +180,7 @@ func Follow(host Host, text string, o Options) (notes []Note, err error) {
 	}
 	s := &Shell{
 		host: host, in: &input{unknown: true}, bash: isBash(text),
-		state: state{vars: map[string]variable{}, funcs: map[string]*syntax.Stmt{}, params: o.Params},
+		state: state{vars: map[string]variable{}, funcs: map[string]*syntax.Stmt{}, params: o.Params, files: map[string]string{}},
 	}
 	s.out = &output{write: func(string) {}}
 	for name, value := range o.Vars {
@@ -239,7 +244,7 @@ func syntaxError(err error) error {
 }
 
 // nestingMax is deeper than scripts are and than a parser's stack minds.
-const nestingMax = 20000
+const nestingMax = 8000
 
 // nesting is how often at most a script opens something, of what can be in
 // itself: brackets, substitutions and compound commands.
@@ -368,7 +373,7 @@ func (s *Shell) mark() moment {
 	for _, i := range s.ins {
 		m.ins = append(m.ins, i.pos)
 	}
-	s.spend(len(s.state.vars) + len(s.state.funcs))
+	s.spend(s.state.size())
 	return m
 }
 
@@ -386,11 +391,20 @@ func (s *Shell) reset(m moment) {
 
 func (t state) clone() state {
 	t.vars, t.funcs, t.params = maps.Clone(t.vars), maps.Clone(t.funcs), slices.Clone(t.params)
-	t.scopes = slices.Clone(t.scopes)
+	t.scopes, t.files = slices.Clone(t.scopes), maps.Clone(t.files)
 	for i := range t.scopes {
 		t.scopes[i] = maps.Clone(t.scopes[i])
 	}
 	return t
+}
+
+// size is the work of a clone.
+func (t state) size() int {
+	n := len(t.vars) + len(t.funcs) + len(t.params) + len(t.files)
+	for _, scope := range t.scopes {
+		n += len(scope) + 1
+	}
+	return partWork * n
 }
 
 // choose follows one of the ways that something unknown decides between.
@@ -411,25 +425,45 @@ func (s *Shell) choose(ways ...func()) {
 	ways[max(best, 0)]()
 }
 
+// each follows all the ways that make the host record something, one after the
+// other; if there is none, it is as choose.
+func (s *Shell) each(ways []func()) {
+	recorded := s.host.Recorded()
+	for _, way := range ways {
+		before, n := s.mark(), s.host.Recorded()
+		way()
+		if s.host.Recorded() == n {
+			s.reset(before)
+			continue
+		}
+		s.state.flow = onward
+	}
+	if s.host.Recorded() == recorded {
+		s.choose(ways...)
+	}
+}
+
 // apart calls f as a subshell: what it does to variables is forgotten.
 func (s *Shell) apart(f func()) {
 	kept := s.state.clone()
-	s.spend(len(kept.vars) + len(kept.funcs))
+	s.spend(kept.size())
 	f()
-	status := s.state.status
+	kept.status, kept.files = s.state.status, s.state.files
 	s.state = kept
-	s.state.status = status
 }
 
 // What is unknown is in a value as a text between two marks: what it would be
-// the output of.
+// the output of, in hexadecimal, so that it stays as it is wherever a value goes,
+// in a command that is evaluated too. The marks are of Unicode's private use.
 const (
-	markOpen  = "\x00\x01"
-	markClose = "\x00\x02"
+	markOpen  = "\ue0f0"
+	markClose = "\ue0f1"
 )
 
+var marked = regexp.MustCompile(markOpen + "([0-9a-f]*)" + markClose)
+
 func unknownValue(what string) string {
-	return markOpen + strings.NewReplacer(markOpen, "", markClose, "").Replace(what) + markClose
+	return markOpen + hex.EncodeToString([]byte(what)) + markClose
 }
 
 // IsUnknown tells whether a value depends on what is not run.
@@ -437,7 +471,10 @@ func IsUnknown(value string) bool { return strings.Contains(value, markOpen) }
 
 // Plain is a value for people: what is unknown is shown as in the script.
 func Plain(value string) string {
-	return strings.NewReplacer(markOpen, "", markClose, "").Replace(value)
+	return marked.ReplaceAllStringFunc(value, func(m string) string {
+		text, _ := hex.DecodeString(m[len(markOpen) : len(m)-len(markClose)])
+		return string(text)
+	})
 }
 
 // Var is the value of a variable, "" when it has none.

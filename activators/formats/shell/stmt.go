@@ -245,8 +245,8 @@ func (s *Shell) caseItems(items []*syntax.CaseItem) {
 	}
 }
 
-// unknownCase follows the items for what they lead to, the one for everything
-// before the others.
+// unknownCase follows the items that lead to something, or else the one for
+// everything.
 func (s *Shell) unknownCase(c *syntax.CaseClause) {
 	var ways []func()
 	for i, item := range c.Items {
@@ -257,7 +257,7 @@ func (s *Shell) unknownCase(c *syntax.CaseClause) {
 		}
 		ways = append(ways, way)
 	}
-	s.choose(append(ways, func() {})...)
+	s.each(append(ways, func() {}))
 }
 
 func (s *Shell) binary(c *syntax.BinaryCmd) {
@@ -309,7 +309,8 @@ func (s *Shell) redirect(r *syntax.Redirect) (*output, *input) {
 		return nil, &input{text: text, unknown: IsUnknown(text)}
 	case syntax.RdrIn, syntax.RdrInOut:
 		name := s.one(r.Word)
-		return nil, &input{unknown: name != "/dev/null"}
+		text, known := s.state.files[name]
+		return nil, &input{text: text, unknown: !known && name != "/dev/null" || IsUnknown(text)}
 	case syntax.DplOut:
 		if target := s.one(r.Word); r.N == nil && target != "1" {
 			return &output{write: func(string) {}}, nil
@@ -322,7 +323,19 @@ func (s *Shell) redirect(r *syntax.Redirect) (*output, *input) {
 		return nil, nil
 	}
 	name, line := s.one(r.Word), s.line
-	return &output{write: func(text string) { s.host.Write(line, name, text) }}, nil
+	if r.Op == syntax.RdrOut || r.Op == syntax.RdrAll || r.Op == syntax.RdrClob {
+		s.state.files[name] = ""
+	}
+	return &output{write: func(text string) { s.write(line, name, text) }}, nil
+}
+
+// write puts text at the end of a file.
+func (s *Shell) write(line int, name, text string) {
+	if name == "/dev/null" {
+		return
+	}
+	s.state.files[name] = s.made(s.state.files[name] + text)
+	s.host.Write(line, name, text)
 }
 
 // call is a simple command: assignments, a function, something that the shell
@@ -422,10 +435,6 @@ func (s *Shell) Call(args ...string) Status {
 
 // Eval runs a text in the shell.
 func (s *Shell) Eval(text string) Status {
-	if IsUnknown(text) {
-		s.note("what is evaluated is not known: %s", Plain(text))
-		return Unknown
-	}
 	s.spend(len(text) * 4)
 	file, err := parse(text)
 	if err != nil {

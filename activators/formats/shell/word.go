@@ -71,12 +71,14 @@ func (s *Shell) split(pieces []piece) []string {
 	begun := false
 	end := func() {
 		if begun {
+			s.spend(partWork)
 			out = append(out, s.made(field.String()))
 		}
 		field.Reset()
 		begun = false
 	}
 	for _, p := range pieces {
+		s.spend(partWork)
 		if p.apart {
 			end()
 		}
