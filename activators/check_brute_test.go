@@ -170,7 +170,7 @@ func sorted(list []relation) []relation {
 func TestCheckEqualsBruteForce(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	together := 0
-	for round := range 1200 {
+	for round := range 800 {
 		kernel, system := memory.Linux, "linux"
 		if round%2 == 1 {
 			kernel, system = memory.FreeBSD, "freebsd"

@@ -50,7 +50,7 @@ func (c *checker) unfit(e Entry) error {
 		case end > linuxHeaderMax:
 			return fmt.Errorf("its magic ends at byte %d, and Linux looks at the first %d of a file", end, linuxHeaderMax)
 		case e.Flags.PreOpen || len(e.Args) > 0:
-			return errors.New("Linux knows neither PRE_OPEN nor arguments of the interpreter")
+			return errors.New("it has PRE_OPEN or arguments of the interpreter, which only FreeBSD knows")
 		}
 		return nil
 	}
