@@ -56,6 +56,7 @@ var reads = []struct {
 	{name: "another delimiter", text: strings.ReplaceAll(armLine, ":", "|") + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, "")},
 	{name: "a bad line", text: ":bad:M::abc:ff:/bin/x:\n:worse:M::abc:/bin/x\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"f:1: not a register line: the mask has 2 bytes, the magic 3", "f:2: not a register line"}},
+	{name: "rubbish among lines", text: "rubbish\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""), notes: []string{"f:1: not a register line"}},
 	{name: "twice", text: ":a:M::xxxx::/bin/x:\n" + armLine + "\n:a:M::yyyy::/bin/y:\n", format: BinfmtD, want: "a /bin/y 79797979/ \n" + short("qemu-arm", qemuArm, ""),
 		notes: []string{`f:3: "a" is there twice`}},
 
