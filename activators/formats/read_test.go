@@ -67,6 +67,7 @@ var reads = []struct {
 	{name: "printf", text: "line='" + armLine + "'\nprintf '%s\\n' \"$line\" > /proc/sys/fs/binfmt_misc/register", format: Register, want: short("qemu-arm", qemuArm, "")},
 	{name: "here-document", text: "cat > /proc/sys/fs/binfmt_misc/register <<'EOF'\n" + armLine + "\nEOF\n", format: Register, want: short("qemu-arm", qemuArm, "")},
 	{name: "sh -c", text: `sudo sh -c "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register" || true`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
+	{name: "docker run", text: `docker run --rm --privileged alpine sh -ec "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register"`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
 	{name: "by way of a file", text: "f=$(mktemp)\necho '" + armLine + "' > \"$f\"\nsudo bash -c \"cat '$f' > /proc/sys/fs/binfmt_misc/register\"\n", format: Register, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"not run: mktemp"}},
 	{name: "bash's echo -e ends the fields at the first NUL", text: "#!/bin/bash\necho -ne '" + armLine + "' > /proc/sys/fs/binfmt_misc/register\necho ':x:M::abc::/bin/x:' > /proc/sys/fs/binfmt_misc/register", format: Register,
