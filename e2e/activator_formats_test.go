@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -238,6 +239,41 @@ func TestInstalledFormats(t *testing.T) {
 	}
 }
 
+// Nix makes of the module what was meant.
+func TestGeneratedByNix(t *testing.T) {
+	tool := need(t, "nix-instantiate")
+	file := save(t, "x.nix", generate(t, everythingAs("nix")...))
+	cmd := exec.Command(tool, "--eval", "--strict", "--json", file)
+	cmd.Env = append(os.Environ(), "NIX_STORE_DIR="+sharedDir(t), "NIX_STATE_DIR="+sharedDir(t), "NIX_LOG_DIR="+sharedDir(t))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type registration struct {
+		Interpreter, MagicOrExtension, Mask                       string
+		Offset                                                    int
+		PreserveArgvZero, FixBinary, OpenBinary, MatchCredentials bool
+	}
+	var module struct {
+		Boot struct {
+			Binfmt struct{ Registrations map[string]registration }
+		}
+	}
+	if err := json.Unmarshal(out, &module); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for name, r := range module.Boot.Binfmt.Registrations {
+		flags := activators.Flags{PreserveArgv0: r.PreserveArgvZero, FixBinary: r.FixBinary, OpenBinary: r.OpenBinary, Credentials: r.MatchCredentials}
+		lines = append(lines, fmt.Sprintf(":%s:M:%d:%s:%s:%s:%s", name, r.Offset, r.MagicOrExtension, r.Mask, r.Interpreter, flags))
+	}
+	set, err := formats.Read("lines", []byte(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTable(t, byName(set.Entries), byName(generatedTable(t)))
+}
+
 // Tools that only look at a file.
 func TestGeneratedIsTaken(t *testing.T) {
 	for _, c := range []struct {
@@ -246,12 +282,15 @@ func TestGeneratedIsTaken(t *testing.T) {
 	}{
 		{"register", []string{"shellcheck"}}, {"binmiscctl", []string{"shellcheck"}}, {"rc.d", []string{"shellcheck"}},
 		{"register", []string{"dash", "-n"}}, {"binmiscctl", []string{"dash", "-n"}}, {"rc.d", []string{"dash", "-n"}},
-		{"nix", []string{"nix-instantiate", "--parse"}}, {"ansible", []string{"ansible-playbook", "--syntax-check"}},
+		{"ansible --kernel linux", []string{"ansible-playbook", "--syntax-check"}}, {"ansible --kernel freebsd", []string{"ansible-playbook", "--syntax-check"}},
 	} {
 		t.Run(c.format+" "+c.tool[0], func(t *testing.T) {
 			need(t, c.tool[0])
-			file := save(t, "file", generate(t, everythingAs(c.format)...))
-			if out, err := exec.Command(c.tool[0], append(slices.Clone(c.tool[1:]), file)...).CombinedOutput(); err != nil {
+			words := strings.Fields(c.format)
+			file := save(t, "file", generate(t, everythingAs(words[0], words[1:]...)...))
+			cmd := exec.Command(c.tool[0], append(slices.Clone(c.tool[1:]), file)...)
+			cmd.Env = append(os.Environ(), "HOME="+sharedDir(t)) // ansible keeps files there
+			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
 		})

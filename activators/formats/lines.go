@@ -31,10 +31,10 @@ func likeLine(line string) bool {
 // kernel takes any byte.
 func isDelimiter(c byte) bool { return strings.IndexByte(":|,!%&~^@=+?/", c) >= 0 }
 
-// fitsLines wants each line that is no comment to be a register line or to
-// begin like one, and a good one among them.
+// fitsLines wants at least as many lines that begin like register lines as
+// others that are no comments, and nothing of which scripts are made.
 func fitsLines(s *source) bool {
-	like := 0
+	like, other := 0, 0
 	for line := range strings.Lines(s.text) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -42,10 +42,10 @@ func fitsLines(s *source) bool {
 		case likeLine(line):
 			like++
 		case isShellWord(line):
-			return false
+			other++
 		}
 	}
-	return like > 0
+	return like > 0 && (other == 0 || like >= other && !scriptWords.MatchString(s.text))
 }
 
 // isShellWord tells whether a line begins as the lines of scripts do.

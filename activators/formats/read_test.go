@@ -56,6 +56,7 @@ var reads = []struct {
 	{name: "another delimiter", text: strings.ReplaceAll(armLine, ":", "|") + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, "")},
 	{name: "a bad line", text: ":bad:M::abc:ff:/bin/x:\n:worse:M::abc:/bin/x\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"f:1: not a register line: the mask has 2 bytes, the magic 3", "f:2: not a register line"}},
+	{name: "rubbish among lines", text: "rubbish\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""), notes: []string{"f:1: not a register line"}},
 	{name: "twice", text: ":a:M::xxxx::/bin/x:\n" + armLine + "\n:a:M::yyyy::/bin/y:\n", format: BinfmtD, want: "a /bin/y 79797979/ \n" + short("qemu-arm", qemuArm, ""),
 		notes: []string{`f:3: "a" is there twice`}},
 
@@ -66,6 +67,7 @@ var reads = []struct {
 	{name: "printf", text: "line='" + armLine + "'\nprintf '%s\\n' \"$line\" > /proc/sys/fs/binfmt_misc/register", format: Register, want: short("qemu-arm", qemuArm, "")},
 	{name: "here-document", text: "cat > /proc/sys/fs/binfmt_misc/register <<'EOF'\n" + armLine + "\nEOF\n", format: Register, want: short("qemu-arm", qemuArm, "")},
 	{name: "sh -c", text: `sudo sh -c "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register" || true`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
+	{name: "docker run", text: `docker run --rm --privileged alpine sh -ec "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register"`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
 	{name: "by way of a file", text: "f=$(mktemp)\necho '" + armLine + "' > \"$f\"\nsudo bash -c \"cat '$f' > /proc/sys/fs/binfmt_misc/register\"\n", format: Register, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"not run: mktemp"}},
 	{name: "bash's echo -e ends the fields at the first NUL", text: "#!/bin/bash\necho -ne '" + armLine + "' > /proc/sys/fs/binfmt_misc/register\necho ':x:M::abc::/bin/x:' > /proc/sys/fs/binfmt_misc/register", format: Register,

@@ -139,10 +139,25 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 	case "run_rc_command":
 		return m.runService(c), true
 	}
+	if inner := shellWithin(args); inner != nil {
+		return c.Shell.Call(inner...), true
+	}
 	if commandWords.MatchString(strings.Join(args[1:], " ")) {
 		m.note(c.Line, "not followed: %s", cut(shell.Plain(strings.Join(args, " "))))
 	}
 	return shell.Unknown, false
+}
+
+// shellWithin is the sh -c TEXT that another program starts, such as docker run,
+// when the text is about activators; nil when there is none.
+func shellWithin(args []string) []string {
+	for i := 1; i+2 < len(args); i++ {
+		base, option := path.Base(args[i]), args[i+1]
+		if slices.Contains([]string{"sh", "bash", "ash", "dash"}, base) && strings.HasPrefix(option, "-") && strings.HasSuffix(option, "c") && scriptWords.MatchString(args[i+2]) {
+			return args[i:]
+		}
+	}
+	return nil
 }
 
 // cut is a text as a note shows it.
@@ -190,7 +205,7 @@ func (m *machine) runService(c *shell.Command) shell.Status {
 // binmiscctl does what the command does to the table.
 func (m *machine) binmiscctl(c *shell.Command, args []string) shell.Status {
 	for i, a := range args {
-		if shell.IsUnknown(a) && !(i > 1 && isInterpreter(args[i-1], a)) {
+		if shell.IsUnknown(a) && (i < 2 || !isInterpreter(args[i-1], a)) {
 			m.note(c.Line, "binmiscctl is called with what is not known: %s", cut(shell.Plain(strings.Join(args, " "))))
 			return shell.Unknown
 		}
@@ -234,7 +249,7 @@ func (m *machine) sent(c *shell.Command, cmd binmiscctl.Command) shell.Status {
 	case cmd.Name == "add":
 		m.recorded++
 		m.freebsd++
-		m.builder.add(cmd.Entry)
+		m.add(cmd.Entry)
 		return shell.Success
 	case i < 0:
 		return 255
@@ -352,7 +367,7 @@ func (m *machine) registered(line int, text string) {
 		return
 	}
 	m.linux++
-	m.builder.add(e)
+	m.add(e)
 }
 
 // unknownInterpreter tells whether all that is unknown of a line is its

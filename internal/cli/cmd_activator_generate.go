@@ -265,24 +265,27 @@ func (g *globals) generatedEntries(ctx context.Context, o *generateOptions, args
 		if err != nil {
 			return nil, err
 		}
-		if taken := o.takesOwn(e, a); taken != "" {
-			if o.all {
-				continue
-			}
-			made.Warnings = append(made.Warnings, taken)
+		taken := o.takesOwn(e, a)
+		if o.all && taken != "" {
+			continue
 		}
+		made.warn(taken)
 		if o.kernel == "linux" && a.CPU != "" {
-			made.Warnings = append(made.Warnings, fmt.Sprintf("%s: its programs need QEMU_CPU=%s in their environment: binfmt_misc has no options for an emulator", e.Name, a.CPU))
+			made.warn(fmt.Sprintf("%s: its programs need QEMU_CPU=%s in their environment: binfmt_misc has no options for an emulator", e.Name, a.CPU))
 		}
 		list = append(list, e)
 	}
 	sorted, err := activators.Arrange(list)
-	if err != nil {
-		return nil, err
-	}
 	slices.Reverse(sorted)
-	made.Entries = sorted
-	return made, nil
+	made.Entries = append(made.Entries, sorted...)
+	return made, err
+}
+
+// warn adds a warning, unless it is empty.
+func (made *generated) warn(text string) {
+	if text != "" {
+		made.Warnings = append(made.Warnings, text)
+	}
 }
 
 func (o *generateOptions) policy() (arch.Policy, error) {

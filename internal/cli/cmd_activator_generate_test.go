@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/formats"
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/jail"
 )
 
 // eachForm calls f with every form, and the kernels that it can be for.
@@ -103,6 +105,9 @@ func TestGenerateAll(t *testing.T) {
 			if !strings.Contains(names, want) {
 				t.Errorf("%s is missing: %s", want, names)
 			}
+		}
+		if host := arch.Host(); host != nil && kernel == runtime.GOOS && strings.Contains(" "+names, " "+jail.ActivatorName(kernel, host.Name, arch.Any)+" ") {
+			t.Errorf("this machine's own is there: %s", names)
 		}
 		for _, not := range []string{"armv6 ", "mips64hf ", "powerpcspe "} {
 			if strings.Contains(names, not) {

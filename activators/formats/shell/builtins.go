@@ -170,10 +170,7 @@ func read(s *Shell, args []string) Status {
 
 // assignFields gives each name a field of a line, the last one the rest.
 func (s *Shell) assignFields(names []string, line string) {
-	ifs := " \t\n"
-	if v, ok := s.state.vars["IFS"]; ok {
-		ifs = v.text
-	}
+	ifs := s.ifs()
 	blanks := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\n", r) {
 			return r

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -165,7 +166,8 @@ func TestHostile(t *testing.T) {
 	} {
 		var r recorder
 		_, err := Follow(&r, text, Options{})
-		if _, ok := err.(*SyntaxError); err != nil && !ok {
+		var wrong *SyntaxError
+		if err != nil && !errors.As(err, &wrong) {
 			t.Errorf("%.60q: %v", text, err)
 		}
 	}

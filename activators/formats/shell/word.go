@@ -62,51 +62,65 @@ func (s *Shell) pattern(w *syntax.Word) string {
 // split makes fields of the pieces of a word: at the blanks of expansions, and
 // where "$@" says so.
 func (s *Shell) split(pieces []piece) []string {
-	ifs := " \t\n"
-	if v, ok := s.state.vars["IFS"]; ok {
-		ifs = v.text
-	}
-	var out []string
-	var field strings.Builder
-	begun := false
-	end := func() {
-		if begun {
-			s.spend(partWork)
-			out = append(out, s.made(field.String()))
-		}
-		field.Reset()
-		begun = false
-	}
+	f := &splitter{Shell: s, ifs: s.ifs()}
 	for _, p := range pieces {
 		s.spend(partWork)
 		if p.apart {
-			end()
+			f.end()
 		}
-		if !p.split || IsUnknown(p.text) {
-			begun = begun || p.quoted || p.text != ""
-			field.WriteString(p.text)
+		if p.split && !IsUnknown(p.text) {
+			f.expansion(p.text)
 			continue
 		}
-		rest := p.text
-		for rest != "" {
-			i := strings.IndexAny(rest, ifs)
-			if i < 0 || ifs == "" {
-				begun = true
-				field.WriteString(rest)
-				break
-			}
-			if i > 0 {
-				begun = true
-				field.WriteString(rest[:i])
-			} else if !strings.ContainsRune(" \t\n", rune(rest[0])) {
-				begun = true // an empty field before a character that is no blank
-			}
-			end()
-			rest = rest[i+1:]
-		}
+		f.begun = f.begun || p.quoted || p.text != ""
+		f.field.WriteString(p.text)
 	}
-	end()
-	return out
+	f.end()
+	return f.out
+}
+
+// ifs are the characters that separate fields.
+func (s *Shell) ifs() string {
+	if v, ok := s.state.vars["IFS"]; ok {
+		return v.text
+	}
+	return " \t\n"
+}
+
+// splitter collects fields.
+type splitter struct {
+	*Shell
+	ifs   string
+	out   []string
+	field strings.Builder
+	begun bool
+}
+
+// end ends the field that was begun.
+func (f *splitter) end() {
+	if f.begun {
+		f.spend(partWork)
+		f.out = append(f.out, f.made(f.field.String()))
+	}
+	f.field.Reset()
+	f.begun = false
+}
+
+// expansion splits what was expanded outside of quotes. A separator that is no
+// blank ends a field though it be empty.
+func (f *splitter) expansion(text string) {
+	for text != "" {
+		i := strings.IndexAny(text, f.ifs)
+		if i < 0 {
+			f.begun = true
+			f.field.WriteString(text)
+			return
+		}
+		f.begun = f.begun || i > 0 || !strings.ContainsRune(" \t\n", rune(text[0]))
+		f.field.WriteString(text[:i])
+		f.end()
+		text = text[i+1:]
+	}
 }
 
 // pieces expands the parts of a word.
