@@ -125,13 +125,21 @@ func activatorsCheck(_ context.Context, w *World) []Finding {
 		return one(OK, "no activators are registered with the machine", "")
 	}
 	own, _ := w.ownEntries()
+	stale := func(e activators.Entry) string {
+		for _, o := range own {
+			if o.Equal(e) {
+				return o.ledger.Stale(e)
+			}
+		}
+		return ""
+	}
 	var found []Finding
 	others := 0
-	for _, f := range w.check(list) {
+	for _, f := range activators.Check(list, jail.CheckHost(w.table), jail.Interpreters(list, stale)) {
 		mine := slices.ContainsFunc(own, func(e ownEntry) bool { return e.Name == f.Entry })
 		switch {
-		case f.Code == activators.TableOff, f.Code == activators.Replaced && mine, f.Code == activators.Disabled:
-			continue // kernel-table, activators-stale and activators-disabled say it
+		case mine && w.saidElsewhere(own, f):
+		case f.Code == activators.TableOff: // kernel-table
 		case mine || f.Severity == activators.Unsafe:
 			found = append(found, Finding{Subject: f.Entry, Result: severity(f.Severity), Message: f.Message, Fix: f.Remedy})
 		case f.Severity != activators.Note:
@@ -146,6 +154,19 @@ func activatorsCheck(_ context.Context, w *World) []Finding {
 		return one(OK, plural(len(list), "entry")+", with nothing wrong", "")
 	}
 	return found
+}
+
+// saidElsewhere tells whether another check says the same of an entry of
+// xjail's: activators-stale, which knows that the kernel has an interpreter open
+// that is gone or replaced, and activators-disabled.
+func (w *World) saidElsewhere(own []ownEntry, f activators.Finding) bool {
+	switch f.Code {
+	case activators.Disabled:
+		return true
+	case activators.Replaced, activators.Missing:
+		return slices.ContainsFunc(own, func(e ownEntry) bool { return e.Name == f.Entry && e.ledger.Stale(e.Entry) != "" })
+	}
+	return false
 }
 
 // severity is the result of a finding of activators.Check.

@@ -241,8 +241,8 @@ func (s Store) RemoveIncomplete(ctx context.Context, name string) error {
 		return err
 	}
 	defer l.release()
-	if _, err := os.Lstat(s.record(name)); !errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.Exists, "xjail destroy "+name+" removes it all the same", "jail %s is complete", name)
+	if err := s.Incomplete(name); err != nil {
+		return err
 	}
 	if err := s.checkMounts(name); err != nil {
 		return err
@@ -253,6 +253,14 @@ func (s Store) RemoveIncomplete(ctx context.Context, name string) error {
 	l.remove()
 	s.removeEmpty()
 	return nil
+}
+
+// Incomplete is nil for a jail without a record, and fault.Exists for others.
+func (s Store) Incomplete(name string) error {
+	if _, err := os.Lstat(s.record(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fault.New(fault.Exists, "xjail destroy "+name+" removes it all the same", "jail %s is complete, or has a record at least", name)
 }
 
 // RestoreEmulator puts the emulator of a jail into its root again, when the file

@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,13 +56,18 @@ func SweepFetch(dir string) error {
 // places where Find looks, without looking into them.
 func Present(o FindOptions) []string {
 	var found []string
+	var seen []fs.FileInfo
 	for _, p := range o.places() {
+		dir, err := os.Stat(p.dir)
+		if err != nil || containsFile(seen, dir) {
+			continue // /bin may be a link to /usr/bin
+		}
+		seen = append(seen, dir)
 		entries, _ := os.ReadDir(p.dir)
 		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), "qemu-") || strings.HasPrefix(e.Name(), "qemu-system-") || !emulates(e.Name()) {
-				continue
+			if strings.HasPrefix(e.Name(), "qemu-") && emulates(e.Name()) {
+				found = append(found, filepath.Join(p.dir, e.Name()))
 			}
-			found = append(found, filepath.Join(p.dir, e.Name()))
 		}
 	}
 	return found
@@ -71,5 +77,5 @@ func Present(o FindOptions) []string {
 // architecture of the catalog.
 func emulates(name string) bool {
 	target := strings.TrimSuffix(strings.TrimPrefix(name, "qemu-"), "-static")
-	return slices.ContainsFunc(arch.All(), func(a *arch.Arch) bool { return slices.Contains(targets(a), target) })
+	return slices.ContainsFunc(arch.All(), func(a *arch.Arch) bool { return slices.Contains(Targets(a), target) })
 }
