@@ -110,6 +110,7 @@ type checker struct {
 	archs        []archIndex
 	rules        []rule
 	at           int
+	search       search
 	findings     []Finding
 }
 
@@ -131,7 +132,7 @@ type rule struct {
 }
 
 func newChecker(entries []Entry, host Host, interpreters map[string]Interpreter) *checker {
-	c := &checker{host: host, interpreters: interpreters}
+	c := &checker{host: host, interpreters: interpreters, search: search{budget: coverBudget}}
 	for _, a := range host.Archs {
 		c.archs = append(c.archs, indexArch(a))
 	}

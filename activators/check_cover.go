@@ -20,14 +20,14 @@ const (
 	undecided // the budget was used up
 )
 
-// coverBudget is how many literals a search looks at, which takes some tens of
-// milliseconds. Tables that people make need a few hundred.
+// coverBudget is how many literals all searches of a Check look at together,
+// which takes some tenths of a second. Tables that people make need a few
+// hundred.
 const coverBudget = 2_000_000
 
 // covering tells whether every file that e matches is matched by one of others,
 // all of which overlap with e.
-func covering(e Entry, others []Entry) answer {
-	s := search{budget: coverBudget}
+func (s *search) covering(e Entry, others []Entry) answer {
 	var clauses [][]literal
 	share := 0.0 // of the files of e: at most so much is taken
 	for _, o := range others {

@@ -25,7 +25,7 @@ func (c *checker) shadows() {
 	}
 	whole := no
 	if r.Extension == "" {
-		whole = covering(r.Entry, c.entries(before))
+		whole = c.search.covering(r.Entry, c.entries(before))
 	}
 	if whole == yes {
 		c.shadowedByAll(c.needed(before))
@@ -56,7 +56,7 @@ func (c *checker) entries(list []int) []Entry {
 func (c *checker) needed(list []int) []int {
 	for k := len(list) - 1; k >= 0; k-- {
 		without := slices.Delete(slices.Clone(list), k, k+1)
-		if covering(c.rule().Entry, c.entries(without)) == yes {
+		if c.search.covering(c.rule().Entry, c.entries(without)) == yes {
 			list = without
 		}
 	}

@@ -55,10 +55,14 @@ type Plan struct {
 
 	owner  Owner
 	before []Entry // the table as it was, the first that is tried at the front
+	after  []Entry // and as the steps leave it
 }
 
 // Changes tells whether p does anything.
 func (p *Plan) Changes() bool { return len(p.Steps) > 0 }
+
+// After is the table as p leaves it, the entry that is tried first at the front.
+func (p *Plan) After() []Entry { return slices.Clone(p.after) }
 
 // Err is why p cannot be applied: entries that xjail did not make are in the
 // way. It is ErrExists.
@@ -106,6 +110,7 @@ func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
 	}
 	b.raise()
 	b.notes()
+	b.after = b.now
 	return b.Plan, nil
 }
 
@@ -417,5 +422,6 @@ func NewRemoval(actual []Entry, names []string, owner Owner) (*Plan, error) {
 			b.step(Remove, temp)
 		}
 	}
+	b.after = b.now
 	return b.Plan, nil
 }
