@@ -194,7 +194,9 @@ func activatorsRecord(_ context.Context, w *World) []Finding {
 	for _, l := range ledgers {
 		gone, changed := l.Differences(list)
 		for _, name := range gone {
-			found = append(found, w.goneEntry(l, name))
+			if !w.usedByJail(name) { // jail-activator says it, and knows more
+				found = append(found, w.goneEntry(l, name))
+			}
 		}
 		for _, name := range changed {
 			found = append(found, Finding{Subject: name, Result: Warning,
@@ -367,10 +369,7 @@ func activatorsDisabled(_ context.Context, w *World) []Finding {
 	}
 	var found []Finding
 	for _, e := range own {
-		used := slices.ContainsFunc(w.globals(), func(r *jail.Record) bool {
-			return slices.ContainsFunc(r.Activators, func(a activators.Entry) bool { return a.Name == e.Name })
-		})
-		if e.Enabled || used || activators.StandInOf(e.Name) != "" {
+		if e.Enabled || w.usedByJail(e.Name) || activators.StandInOf(e.Name) != "" {
 			continue
 		}
 		name := e.Name
@@ -384,6 +383,15 @@ func activatorsDisabled(_ context.Context, w *World) []Finding {
 		return one(OK, "all entries of xjail's that are registered are switched on", "")
 	}
 	return found
+}
+
+// usedByJail tells whether a jail that is looked at uses an entry of the
+// machine's table.
+func (w *World) usedByJail(name string) bool {
+	return slices.ContainsFunc(w.globals(), func(r *jail.Record) bool {
+		looked := w.Jails == nil || slices.Contains(w.Jails, r.Name)
+		return looked && slices.ContainsFunc(r.Activators, func(a activators.Entry) bool { return a.Name == name })
+	})
 }
 
 // activatorsBoot looks whether what is registered when the machine starts is

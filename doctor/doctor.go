@@ -108,16 +108,28 @@ func Names() []string {
 func Examine(ctx context.Context, w *World) []Finding {
 	all := checks()
 	found := make([][]Finding, len(all))
+	run := func(i int) { found[i] = all[i].findings(ctx, w) }
+	// What nobody uses must be known before jails are entered.
+	first := slices.IndexFunc(all, func(c check) bool { return c.name == "state-leftovers" })
+	run(first)
 	each(len(all), func(i int) {
-		found[i] = all[i].run(ctx, w)
-		for j := range found[i] {
-			if found[i][j].Check == "" {
-				found[i][j].Check = all[i].name
-			}
-			found[i][j].Safe = found[i][j].mend != nil
+		if i != first {
+			run(i)
 		}
 	})
 	return slices.Concat(found...)
+}
+
+// findings are what a check says, with its name.
+func (c check) findings(ctx context.Context, w *World) []Finding {
+	found := c.run(ctx, w)
+	for i := range found {
+		if found[i].Check == "" {
+			found[i].Check = c.name
+		}
+		found[i].Safe = found[i].mend != nil
+	}
+	return found
 }
 
 // each calls f for 0 to n-1, a few at a time: most of them wait for files and

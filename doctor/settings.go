@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,7 +22,7 @@ func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 // settingsConfiguration looks at xjail.yaml and at what it names.
 func settingsConfiguration(ctx context.Context, w *World) []Finding {
 	if w.ConfigError != nil {
-		return one(Failed, w.ConfigError.Error(), fault.HintOf(w.ConfigError))
+		return one(Failed, w.ConfigError.Error(), cmp.Or(fault.HintOf(w.ConfigError), "make that file, or name another one with --config or XJAIL_CONFIG"))
 	}
 	if w.ConfigPath == "" {
 		return one(OK, "there is no configuration, and none is needed", "")

@@ -190,6 +190,7 @@ func size(n uint64) string {
 // leftoverTexts say what each kind of leftover is.
 var leftoverTexts = map[jail.LeftoverKind]string{
 	jail.LeftIncomplete: "the creation or removal of jail %s was interrupted",
+	jail.LeftStrange:    "jail %s has no record, and things in it that are not of a jail",
 	jail.LeftLock:       "a lock was left of jail %s, which is not there",
 	jail.LeftTemporary:  "a step of a command that was killed left files beside jail %s",
 	jail.LeftJournal:    "a journal was left of jail %s, which is complete",
@@ -230,6 +231,10 @@ func (w *World) leftover(l jail.Leftover) Finding {
 	f := Finding{Subject: l.Path, Result: Warning, Message: text + ": " + l.Path, Fix: w.xjail("doctor", "--fix")}
 	if l.Kind == jail.LeftIncomplete || l.Kind == jail.LeftLock {
 		f.Fix = w.xjail("destroy", "--leftovers", l.Jail)
+	}
+	if l.Kind == jail.LeftStrange {
+		f.Fix = "look at it, and move it away; or " + w.xjail("destroy", l.Jail)
+		return f
 	}
 	f.mend = func(ctx context.Context) error {
 		if l.Kind == jail.LeftIncomplete && w.AsRoot != nil {

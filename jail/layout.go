@@ -34,10 +34,17 @@ func (s Store) Unknown() ([]string, error) {
 	}
 	names, _ := s.Names()
 	for _, name := range names {
-		more, _ := strangers(s.dir(name), func(e fs.DirEntry) bool { return slices.Contains(jailNames, e.Name()) })
-		unknown = append(unknown, more...)
+		if _, err := os.Lstat(s.record(name)); err == nil { // else it is a leftover
+			unknown = append(unknown, s.strangersIn(name)...)
+		}
 	}
 	return unknown, nil
+}
+
+// strangersIn are the paths in the directory of a jail that no jail has.
+func (s Store) strangersIn(name string) []string {
+	list, _ := strangers(s.dir(name), func(e fs.DirEntry) bool { return slices.Contains(jailNames, e.Name()) })
+	return list
 }
 
 // strangers are the entries of a directory that are not known.

@@ -24,6 +24,7 @@ type LeftoverKind string
 // The kinds.
 const (
 	LeftIncomplete LeftoverKind = "incomplete" // a jail whose creation or removal was interrupted
+	LeftStrange    LeftoverKind = "strange"    // a directory without a record that has more in it than jails have
 	LeftLock       LeftoverKind = "lock"       // the lock of a jail that is not there
 	LeftTemporary  LeftoverKind = "temporary"  // files of a step, beside a jail that is complete
 	LeftJournal    LeftoverKind = "journal"    // of a jail that is complete, and needs none
@@ -70,6 +71,9 @@ func (s Store) Leftovers() ([]Leftover, error) {
 // leftoversOf are those of a jail that nobody uses.
 func (s Store) leftoversOf(name string) []Leftover {
 	if _, err := os.Lstat(s.record(name)); errors.Is(err, fs.ErrNotExist) {
+		if len(s.strangersIn(name)) > 0 {
+			return []Leftover{{LeftStrange, name, s.dir(name)}}
+		}
 		return []Leftover{{LeftIncomplete, name, s.dir(name)}}
 	}
 	var left []Leftover
@@ -180,7 +184,7 @@ func (s Store) RemoveLeftover(ctx context.Context, l Leftover) error {
 		return qemu.SweepFetch(s.EmulatorDir())
 	case LeftCache:
 		return s.Cache().RemoveLeftover(l.Path)
-	case LeftIncomplete:
+	case LeftIncomplete, LeftStrange:
 		return s.RemoveIncomplete(ctx, l.Jail)
 	}
 	lock, err := s.lock(l.Jail, unix.LOCK_EX)
@@ -227,7 +231,7 @@ func (s Store) removeTemporary(ctx context.Context, l Leftover) error {
 }
 
 // RemoveIncomplete removes a jail whose creation or removal was interrupted. One
-// that is complete stays, and is fault.Exists.
+// that is complete stays, see Incomplete.
 func (s Store) RemoveIncomplete(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -255,12 +259,18 @@ func (s Store) RemoveIncomplete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Incomplete is nil for a jail without a record, and fault.Exists for others.
+// Incomplete is nil for a jail without a record. One with a record is
+// fault.Exists, and one with more in it than jails have fault.Unsafe: somebody
+// put it there.
 func (s Store) Incomplete(name string) error {
+	all := "xjail destroy " + name + " removes it all the same"
 	if _, err := os.Lstat(s.record(name)); errors.Is(err, fs.ErrNotExist) {
+		if strange := s.strangersIn(name); len(strange) > 0 {
+			return fault.New(fault.Unsafe, all, "%s is not of a jail", strange[0])
+		}
 		return nil
 	}
-	return fault.New(fault.Exists, "xjail destroy "+name+" removes it all the same", "jail %s is complete, or has a record at least", name)
+	return fault.New(fault.Exists, all, "jail %s is complete, or has a record at least", name)
 }
 
 // RestoreEmulator puts the emulator of a jail into its root again, when the file

@@ -64,11 +64,11 @@ func (c Cache) RemoveLeftover(path string) error {
 		return err
 	}
 	defer f.Close()
-	// A directory with something in it stays.
 	err = os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
 		err = nil
 	}
+	_ = os.Remove(dir) // one with something in it stays
 	c.RemoveEmpty()
 	return err
 }
