@@ -3,6 +3,7 @@ package activators
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of the kernels on what a table holds; packages binfmt and binmisc have
@@ -172,9 +173,12 @@ func (c *checker) takesOthers(name string) bool {
 	return false
 }
 
+// isNative tells whether the kernel runs programs of an architecture by itself,
+// or those of one that looks the same.
 func (c *checker) isNative(name string) bool {
+	a := c.archNamed(name)
 	for _, p := range c.host.Natives {
-		if p.Arch == name {
+		if p.Arch == name || a >= 0 && slices.Contains(c.host.Archs[a].Same, p.Arch) {
 			return true
 		}
 	}

@@ -10,6 +10,9 @@ import (
 // takes none of the machine's own programs.
 func (c *checker) interpreter(safe bool) {
 	r := c.rule()
+	if safe {
+		c.loops()
+	}
 	if !r.known || r.file.Why != "" && !r.file.Missing {
 		return
 	}
@@ -19,9 +22,6 @@ func (c *checker) interpreter(safe bool) {
 	}
 	for _, find := range []func(){c.cannotRun, c.foreign, c.lacking, c.rights, c.replaced} {
 		find()
-	}
-	if safe {
-		c.loops()
 	}
 }
 
@@ -62,19 +62,31 @@ func (c *checker) again() string {
 	return "remove the entry and register it again"
 }
 
+// held tells whether the kernel runs another file than the one that was looked
+// at, so that what is wrong with this one comes when the entry is registered
+// again.
+func (c *checker) held() bool {
+	r := c.rule()
+	return opens(r.Entry) && !c.host.Planned && r.file.Stale[r.Name] != ""
+}
+
 // cannotRun is a file that no kernel starts.
 func (c *checker) cannotRun() {
 	r := c.rule()
 	f, name := r.file, r.Interpreter
+	severe := Severe
+	if c.held() {
+		severe = Warning
+	}
 	if f.NotExecutable {
-		c.file(NotExecutable, Severe, "chmod 755 "+name, "its interpreter %s is not executable", name)
+		c.file(NotExecutable, severe, "chmod 755 "+name, "its interpreter %s is not executable", name)
 	}
 	if f.NoExec != "" {
-		c.file(NoExec, Severe, "mount "+f.NoExec+" without noexec, or install the interpreter elsewhere",
+		c.file(NoExec, severe, "mount "+f.NoExec+" without noexec, or install the interpreter elsewhere",
 			"its interpreter %s is on %s, which is mounted noexec", name, f.NoExec)
 	}
 	if f.NotProgram {
-		c.file(NotProgram, Severe, "install it again", "its interpreter %s is no program, or is cut off", name)
+		c.file(NotProgram, severe, "install it again", "its interpreter %s is no program, or is cut off", name)
 	}
 	if f.Script == "" {
 		return
@@ -93,7 +105,11 @@ func (c *checker) foreign() {
 	if r.file.HostArch == "" || c.isNative(r.file.HostArch) || len(c.host.Natives) == 0 {
 		return
 	}
-	c.file(WrongHost, Severe, "install the one for "+c.host.Natives[0].Arch,
+	severity := Severe
+	if c.held() {
+		severity = Warning
+	}
+	c.file(WrongHost, severity, "install the one for "+c.host.Natives[0].Arch,
 		"its interpreter %s is a program of %s, and this machine is %s", r.Interpreter, r.file.HostArch, c.host.Natives[0].Arch)
 }
 

@@ -171,11 +171,7 @@ func (c *checker) missesSystem(a int, missed, taken []uint32, s Sample) {
 }
 
 func (c *checker) missesABIVersion(a int, missed, _ []uint32, s Sample) {
-	severity := Note
-	if slices.ContainsFunc(missed, func(v uint32) bool { return v <= 1 }) {
-		severity = Warning
-	}
-	c.missing(MissesABIVersion, severity, a, s, "it does not match programs of %s whose EI_ABIVERSION is %s", c.host.Archs[a].Name, join("%d", missed))
+	c.missing(MissesABIVersion, Warning, a, s, "it does not match programs of %s whose EI_ABIVERSION is %s", c.host.Archs[a].Name, join("%d", missed))
 }
 
 func (c *checker) missesFlags(a int, missed, _ []uint32, s Sample) {
