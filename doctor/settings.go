@@ -72,7 +72,7 @@ func (w *World) configuredEmulator(ctx context.Context, name string) []Finding {
 		return []Finding{f}
 	}
 	if _, _, err := w.find(ctx, a, qemu.FindOptions{Explicit: path, SkipDigest: true}); err != nil {
-		f.Result, f.Fix = Failed, fault.HintOf(err)
+		f.Result, f.Fix = Failed, cmp.Or(fault.HintOf(err), "xjail emulator find "+name+" lists those that would do")
 		f.Message += name + ": " + err.Error()
 		return []Finding{f}
 	}
