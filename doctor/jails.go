@@ -47,7 +47,7 @@ func (w *World) jail(ctx context.Context, name string) []Finding {
 	case fault.KindOf(err) == fault.Permission:
 		return record(Skipped, err.Error(), "")
 	case err != nil:
-		return record(Failed, err.Error(), w.xjail(strings.TrimPrefix(fault.HintOf(err), "xjail ")))
+		return record(Failed, err.Error(), w.command(fault.HintOf(err)))
 	}
 	checks, err := w.Store.Examine(ctx, name, w.Patience)
 	switch {

@@ -61,7 +61,11 @@ func (w *World) directory(dir string, info fs.FileInfo, private bool) (f Finding
 		f.Fix = "run as the user who owns it, or name a place of your own with --state DIR"
 	case mode.Perm()&0o022 != 0 && (dir != w.Store.Dir || mode&fs.ModeSticky == 0):
 		f.Message, f.Fix = fmt.Sprintf("%s can be written by others (mode %04o)", dir, mode.Perm()), "chmod go-w "+quote(dir)
-		f.mend = chmod(dir, info, mode.Perm()&^0o022)
+		closed := mode.Perm() &^ 0o022
+		if private {
+			f.Fix, closed = "chmod 700 "+quote(dir), 0o700
+		}
+		f.mend = chmod(dir, info, closed)
 	case private && mode.Perm()&0o077 != 0:
 		f.Result = Warning
 		f.Message = fmt.Sprintf("%s can be entered by others (mode %04o): set-id programs in a root are then set-id programs of this machine", dir, mode.Perm())

@@ -105,20 +105,32 @@ func runDoctor(ctx context.Context, g *globals, o *doctorOptions, names []string
 	return nil
 }
 
+// mendRounds is how often --fix looks again for something to mend: what was
+// wrong may have hidden something else.
+const mendRounds = 3
+
 // mend does what is safe about what was found, or says what it would do, and
 // looks again.
 func (g *globals) mend(ctx context.Context, w *doctor.World, o *doctorOptions, found []doctor.Finding) ([]doctor.Finding, error) {
-	done := doctor.Mend(ctx, found, o.dryRun)
-	g.printMended(done, o.dryRun)
-	if len(done) == 0 || o.dryRun {
-		return found, nil
+	var all []doctor.Mended
+	for range mendRounds {
+		done := doctor.Mend(ctx, found, o.dryRun)
+		g.printMended(done, o.dryRun)
+		if len(done) == 0 || o.dryRun {
+			break
+		}
+		all = append(all, done...)
+		again, err := g.doctorWorld(o, nil)
+		if err != nil {
+			return nil, err
+		}
+		again.Jails = w.Jails
+		found = doctor.Examine(ctx, again)
+		if !slices.ContainsFunc(done, func(m doctor.Mended) bool { return m.Err == nil }) {
+			break
+		}
 	}
-	again, err := g.doctorWorld(o, nil)
-	if err != nil {
-		return nil, err
-	}
-	again.Jails = w.Jails
-	return doctor.Settle(done, doctor.Examine(ctx, again)), nil
+	return doctor.Settle(all, found), nil
 }
 
 // doctorWorld is this machine with the state directory and the configuration of
