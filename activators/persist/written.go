@@ -61,7 +61,7 @@ func filesOf(paths []string) []File {
 // The patterns are compiled when they are first used: most commands need none.
 var (
 	programWord  = lazily(`(?m)^(?:ExecStart=|xjail_activators_command=")([^" \n]+)`)
-	emulatorWord = lazily(`--emulator ([^" \n]+)`)
+	emulatorWord = lazily(`(?m)^[^#\n]*--emulator ([^" \n]+)`)
 	archsWord    = lazily(`(?m)^xjail_activators_archs="([^"\n]*)"`)
 )
 
