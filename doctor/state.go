@@ -21,7 +21,7 @@ func stateDirectory(_ context.Context, w *World) []Finding {
 		return one(Failed, w.StateError.Error(), fault.HintOf(w.StateError))
 	}
 	if there, answer := w.stateThere(); !there {
-		return answer
+		return w.makeable(answer)
 	}
 	all, private := w.Store.Directories()
 	var found []Finding
@@ -33,14 +33,30 @@ func stateDirectory(_ context.Context, w *World) []Finding {
 			}
 			continue
 		}
-		if f, bad := w.directory(dir, info, slices.Contains(private, dir)); bad {
+		f, bad := w.directory(dir, info, slices.Contains(private, dir))
+		if bad {
 			found = append(found, f)
+		}
+		if owner, known := ownerOf(info); bad && known && owner != w.euid {
+			break // so will be what is in it
 		}
 	}
 	if len(found) == 0 {
 		return one(OK, w.Store.Dir+" is this user's alone", "")
 	}
 	return found
+}
+
+// makeable adds to the answer for a state directory that is not there that this
+// user cannot make it.
+func (w *World) makeable(answer []Finding) []Finding {
+	if answer[0].Result != OK {
+		return answer
+	}
+	if above := nearest(w.Store.Dir); writable(above) != nil {
+		return one(Note, fmt.Sprintf("%s is not there, and this user cannot make it in %s", w.Store.Dir, above), "name a place of your own with --state DIR")
+	}
+	return answer
 }
 
 func (w *World) directory(dir string, info fs.FileInfo, private bool) (f Finding, bad bool) {
