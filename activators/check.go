@@ -121,7 +121,7 @@ type rule struct {
 	dead  bool
 	file  Interpreter
 	known bool // file is known
-	// elf says that it is for ELF files.
+	// elf says that it is for programs of architectures, as emulators' entries are.
 	elf bool
 	// runs are the architectures, by their place in Host.Archs, whose programs its
 	// interpreter runs; nil when that is not known. meant are those that the entry
@@ -165,5 +165,10 @@ func (c *checker) find(f Finding) {
 // winner is the enabled rule that the kernel takes for a file that begins with
 // header, or -1.
 func (c *checker) winner(header []byte) int {
-	return slices.IndexFunc(c.rules, func(r rule) bool { return r.Enabled && r.takes(header) })
+	for j := range c.rules {
+		if c.rules[j].Enabled && c.rules[j].takes(header) {
+			return j
+		}
+	}
+	return -1
 }

@@ -79,8 +79,8 @@ func (c *checker) invalid() bool {
 		err = c.unfit(r.Entry)
 	}
 	if err == nil {
-		for _, o := range c.rules[c.at+1:] {
-			if o.Name == r.Name {
+		for j := c.at + 1; j < len(c.rules); j++ {
+			if c.rules[j].Name == r.Name {
 				err = errors.New("an entry of the same name is registered before it")
 			}
 		}
@@ -120,7 +120,7 @@ func (c *checker) captures() bool {
 	for i, p := range c.host.Natives {
 		if w := like(r.Entry, p.Header); w != nil {
 			c.native(i, w)
-			safe = safe && i > 0
+			safe = safe && (i > 0 || !c.host.AsksFirst)
 		}
 	}
 	return c.scripts() && safe

@@ -149,7 +149,8 @@ func (c *checker) loops() {
 			Remedy:  "give it an interpreter that this machine runs by itself"})
 	}
 	var done []string
-	for _, o := range c.rules {
+	for j := range c.rules {
+		o := &c.rules[j]
 		w := o.file.Header
 		if !o.known || o.Interpreter == r.Interpreter || slices.Contains(done, o.Interpreter) || !c.captured(o.file) || !r.takes(w) {
 			continue

@@ -219,7 +219,8 @@ func (c *checker) other(b int, s Sample) {
 	f := Finding{Code: MatchesOther, Severity: Warning, Other: name, Witness: s.Header,
 		Message: fmt.Sprintf("it takes programs of %s, which its interpreter does not run", name),
 		Remedy:  patternRemedy(c.archName(r.meant)) + " and no others"}
-	for _, o := range c.rules[c.at+1:] {
+	for j := c.at + 1; j < len(c.rules); j++ {
+		o := &c.rules[j]
 		if o.Enabled && o.takes(s.Header) && slices.Contains(o.runs, b) {
 			f.Severity = Severe
 			f.Message += fmt.Sprintf(", from the entry %q, which does", o.Name)

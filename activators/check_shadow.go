@@ -113,11 +113,19 @@ func (c *checker) shadowedPartly(j int, undecided bool) {
 		// The specific entry before the general one is the order that was meant.
 		f.Severity, f.Remedy = Note, ""
 		f.Message += ", as the more specific of the two"
+	} else if apart(r.Entry, o.Entry) {
+		f.Severity, f.Remedy = Note, ""
+		f.Message += "; they look at different places of a file, so that hardly any is meant for both"
 	}
 	if undecided {
 		f.Message += " (whether all of them are taken is too much to work out)"
 	}
 	c.find(f)
+}
+
+// apart tells whether two entries want nothing of a common byte.
+func apart(a, b Entry) bool {
+	return a.pins(func(at int, _ pinned) bool { return b.pinAt(at).mask == 0 })
 }
 
 // sameRun tells whether two entries start the same program in the same way.

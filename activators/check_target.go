@@ -60,6 +60,8 @@ func (c *checker) understand(r *rule) {
 			}
 		}
 	}
+	// What is for no architecture is no emulator's: AppImage's entries.
+	r.elf = r.elf && len(r.meant) > 0
 }
 
 func intersection(a, b []int) []int {

@@ -80,14 +80,9 @@ func like(e Entry, self []byte) []byte {
 	if Captures(e, self) {
 		return start(self, e)
 	}
-	made := bytes.Clone(start(self, e))
-	low := elfType
-	if self[5] == 2 {
-		low++
-	}
-	made = overlay(made, e)
+	// e_type stays 2 or 3 so; EI_OSABI must become one that programs have.
+	made := overlay(bytes.Clone(start(self, e)), e)
 	made[elfOSABI] = first(e.pinAt(elfOSABI), self[elfOSABI], 0, 3)
-	made[low] = first(e.pinAt(low), self[low], 2, 3)
 	return made
 }
 

@@ -129,7 +129,7 @@ func (a *Arch) flagsOf() (usual, rare []uint32) {
 		return []uint32{9, 0x0c}, []uint32{0}
 	case machineIA64: // EF_IA_64_ABI64
 		return []uint32{0x10}, nil
-	case machineHPPA: // EFA_PARISC_1_0, 1_1, and EF_PARISC_LSB's neighbours
+	case machineHPPA: // EFA_PARISC_1_1; 1.0 and 2.0
 		return []uint32{0x210}, []uint32{0x20b, 0x214}
 	case machineXtensa:
 		return []uint32{0x300}, []uint32{0}

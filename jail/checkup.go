@@ -49,8 +49,25 @@ func CheckHostOf(kernel string, a *arch.Arch) activators.Host {
 		return h
 	}
 	h.Natives = []activators.Program{nativeProgram(kernel, a)}
+	if kernel == "freebsd" {
+		h.Natives = append(h.Natives, freebsdCompat(a)...)
+		return h
+	}
 	h.Natives = append(h.Natives, compatPrograms(a, func(string) (bool, bool) { return false, false })...)
 	return h
+}
+
+// freebsdCompat are the programs of a 32-bit architecture that FreeBSD's kernels
+// of a run as well, when they have COMPAT_FREEBSD32.
+func freebsdCompat(a *arch.Arch) []activators.Program {
+	name := map[string]string{"amd64": "i386", "aarch64": "armv7", "powerpc64": "powerpc"}[a.Name]
+	b, err := arch.Lookup(name)
+	if err != nil {
+		return nil
+	}
+	p := nativeProgram("freebsd", b)
+	p.Unsure = true
+	return []activators.Program{p}
 }
 
 func nativeProgram(kernel string, a *arch.Arch) activators.Program {

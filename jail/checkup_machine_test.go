@@ -130,9 +130,11 @@ type freebsdMachine struct {
 	compiled bool
 }
 
-func (freebsdMachine) Instance() (string, error)         { return "x", nil }
-func (freebsdMachine) SupportedArchs() ([]string, error) { return []string{arch.Host().Name, "i386"}, nil }
-func (m freebsdMachine) Compiled() (bool, error)         { return m.compiled, nil }
+func (freebsdMachine) Instance() (string, error) { return "x", nil }
+func (freebsdMachine) SupportedArchs() ([]string, error) {
+	return []string{arch.Host().Name, "i386"}, nil
+}
+func (m freebsdMachine) Compiled() (bool, error) { return m.compiled, nil }
 
 func TestSupportedPrograms(t *testing.T) {
 	list := supportedPrograms(freebsdMachine{Table: memory.New(memory.FreeBSD)})
@@ -154,5 +156,26 @@ func TestCheckHost(t *testing.T) {
 	}
 	if h.Natives[0].Arch != arch.Host().Name || len(h.Archs) != len(arch.All()) {
 		t.Errorf("%s, %d architectures", h.Natives[0].Arch, len(h.Archs))
+	}
+}
+
+// Of a machine that nobody has looked at it is not sure what it runs besides.
+func TestCheckHostOf(t *testing.T) {
+	for _, c := range []struct{ kernel, arch, want string }{
+		{"linux", "amd64", "amd64 i386? x32?"}, {"freebsd", "amd64", "amd64 i386?"}, {"freebsd", "aarch64", "aarch64 armv7?"},
+		{"freebsd", "riscv64", "riscv64"}, {"linux", "aarch64", "aarch64 arm?"},
+	} {
+		var got []string
+		h := CheckHostOf(c.kernel, mustArch(t, c.arch))
+		for _, p := range h.Natives {
+			word := p.Arch
+			if p.Unsure {
+				word += "?"
+			}
+			got = append(got, word)
+		}
+		if strings.Join(got, " ") != c.want || h.AsksFirst != (c.kernel == "linux") || !h.Planned {
+			t.Errorf("%+v: %v, %+v", c, got, h.AsksFirst)
+		}
 	}
 }

@@ -289,3 +289,38 @@ func TestCheckDebian(t *testing.T) {
 		}
 	}
 }
+
+// Entries for other things than programs of architectures: Debian's for Python,
+// LLVM, Java and Mono, WSL's, AppImageLauncher's, and one by extension. A
+// different interpreter, which nobody has, makes no alarm either.
+func TestCheckOtherFormats(t *testing.T) {
+	var entries []activators.Entry
+	for _, line := range []string{
+		`:python3.11:M::\xa7\x0d\x0d\x0a::/usr/bin/python3.11:`,
+		`:llvm-14-runtime.binfmt:M::BC::/usr/bin/lli-14:`,
+		`:jarwrapper:M::PK\x03\x04::/usr/bin/jarwrapper:`,
+		`:cli:M::MZ::/usr/lib/cli/binfmt-detector-cli:`,
+		`:appimage-type1:M::\x7fELF\x00\x00\x00\x00AI\x01:\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff:/usr/bin/AppImageLauncher:F`,
+		`:appimage-type2:M:8:AI\x02::/usr/bin/AppImageLauncher:F`,
+		`:DOSWin:E::exe::/usr/bin/wine:`,
+	} {
+		e, err := binfmt.ParseLine([]byte(line))
+		if err != nil {
+			t.Fatal(line, err)
+		}
+		entries = append(entries, e)
+	}
+	wantList(t, "others", worseThanNotes(activators.Check(entries, CheckHost(binfmt.New(t.TempDir())), nil)), []string{})
+}
+
+// An emulator that a newer version of the port has no more: sparc64, and the
+// three of MIPS.
+func TestCheckMissingEmulators(t *testing.T) {
+	entries := tableOfRows(t, portsTable, activators.Flags{})
+	known := map[string]activators.Interpreter{}
+	for _, e := range entries {
+		known[e.Interpreter] = activators.Interpreter{Missing: e.Name == "sparc64" || strings.HasPrefix(e.Name, "mips"), HostArch: "amd64"}
+	}
+	findings := activators.Check(entries, amd64Host(t, "freebsd"), known)
+	wantList(t, "missing", ofCode(findings, activators.Missing), []string{"mips ", "mips64 ", "mipsel ", "sparc64 "})
+}
