@@ -17,7 +17,7 @@ func statVolume(path string) (volume, error) {
 		return volume{}, err
 	}
 	return volume{
-		Free: st.Bavail * uint64(st.Bsize), Size: st.Blocks * uint64(st.Bsize), //nolint:gosec,unconvert // never negative
+		Free: st.Bavail * uint64(st.Bsize), Size: st.Blocks * uint64(st.Bsize),
 		Files: st.Files, FilesFree: st.Ffree,
 		NoExec: st.Flags&unix.ST_NOEXEC != 0, NoSuid: st.Flags&unix.ST_NOSUID != 0, ReadOnly: st.Flags&unix.ST_RDONLY != 0,
 	}, nil

@@ -47,7 +47,6 @@ type World struct {
 	sys     string // directory below which /proc, /etc and such are, "" for the machine's
 	program string // this xjail
 	table   activators.Machine
-	host    func(activators.Machine) activators.Host
 	// The rest are calls of the system.
 	release       func() string
 	sysctl        func(name string) (int, error)
