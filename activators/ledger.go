@@ -243,7 +243,7 @@ func (l *Ledger) save() error {
 }
 
 func replaceFile(path string, text []byte) error {
-	tmp := path + ".tmp"
+	tmp := path + ledgerTemp
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err

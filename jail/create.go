@@ -461,7 +461,7 @@ func (c *creation) register(context.Context) error {
 }
 
 func (c *creation) probe(ctx context.Context) error {
-	p, err := c.store.runProbe(ctx, c.record)
+	p, err := c.store.runProbe(ctx, c.record, probeTimeout)
 	c.record.Probe = p
 	return err
 }

@@ -90,6 +90,8 @@ type entrance struct {
 	Probe bool
 	// MachineRoot: uid 0 of the jail is uid 0 of the machine.
 	MachineRoot bool
+	// Try: end when everything is set up, and start no command.
+	Try bool
 	// Terminal: the jail shares a terminal with the caller.
 	Terminal bool
 }

@@ -126,12 +126,15 @@ func (p *nsProcess) messages() <-chan message {
 // which the caller's subordinate ids are mapped, and returns its exit status.
 // Files of a jail belong to these ids, so only there they can be made, read
 // and removed. For root there is nothing to do: ok is false.
-func AsRoot(args []string) (status int, ok bool, err error) {
+func AsRoot(args []string) (status int, ok bool, err error) { return AsRootTo(os.Stdout, args) }
+
+// AsRootTo is AsRoot with another standard output.
+func AsRootTo(stdout *os.File, args []string) (status int, ok bool, err error) {
 	if os.Geteuid() == 0 {
 		return 0, false, nil
 	}
 	p, err := startNS(roleFiles, unix.CLONE_NEWNS, args, func(cmd *exec.Cmd) {
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
 	})
 	if err != nil {
 		return 0, true, err

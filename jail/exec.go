@@ -75,7 +75,7 @@ const probeTimeout = 60 * time.Second
 
 // runProbe runs a program of the root's architecture in the jail and looks at
 // what it says: uname -m where there is one, else a shell's echo.
-func (s Store) runProbe(ctx context.Context, r *Record) (Probe, error) {
+func (s Store) runProbe(ctx context.Context, r *Record, patience time.Duration) (Probe, error) {
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
 		return Probe{}, err
@@ -91,13 +91,13 @@ func (s Store) runProbe(ctx context.Context, r *Record) (Probe, error) {
 	default:
 		return p, fault.New(fault.Damaged, "a jail needs at least /bin/sh", "the root has neither uname nor sh to try")
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	status, out, errText, err := s.capture(ctx, r, p.Argv)
 	p.Output = out
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return p, fault.New(fault.Failed, "try another emulator with --emulator", "%s did not end within %s: the emulator hangs", p.Argv[0], probeTimeout)
+		return p, fault.New(fault.Failed, "try another emulator with --emulator", "%s did not end within %s: the emulator hangs", p.Argv[0], patience)
 	case err != nil:
 		return p, err
 	case status != 0:

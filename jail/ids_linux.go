@@ -19,6 +19,6 @@ func enoughIDs() error {
 		return nil
 	}
 	return fault.New(fault.Permission,
-		"sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; or run as root; or --from miniroot",
+		SubordinateIDsHint+"; or run as root; or --from miniroot",
 		"a Debian root has files of many users, and this user has %d id", sum)
 }

@@ -102,6 +102,9 @@ func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (message,
 	if err := unix.Sethostname([]byte(e.Name)); err != nil {
 		return message{}, fault.Wrap(fault.Failed, err, "sethostname", "")
 	}
+	if e.Try {
+		return message{Exited: new(int)}, nil
+	}
 	pid, err := e.start()
 	if err != nil {
 		return message{}, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/arch"
@@ -35,9 +36,24 @@ type Check struct {
 	Fix     string `json:"fix,omitempty"`
 }
 
+// The names of checks. That of an activator is followed by the entry's.
+const (
+	CheckRoot      = "root"
+	CheckArch      = "architecture"
+	CheckEmulator  = "emulator"
+	CheckOrigin    = "emulator on the host"
+	CheckActivator = "activator"
+	CheckRun       = "run"
+)
+
 // Verify looks whether a jail is still what its record says, and runs a program
 // in it. The error is of what kept it from looking.
 func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
+	return s.Examine(ctx, name, probeTimeout)
+}
+
+// Examine is Verify with a program that has patience to end; with 0 none is run.
+func (s Store) Examine(ctx context.Context, name string, patience time.Duration) ([]Check, error) {
 	r, l, err := s.use(name)
 	if err != nil {
 		return nil, err
@@ -45,7 +61,7 @@ func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
 	defer l.release()
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
-		return []Check{{Failed, "root", err.Error(), "xjail destroy " + name + " and make it again"}}, nil
+		return []Check{{Failed, CheckRoot, err.Error(), "xjail destroy " + name + " and make it again"}}, nil
 	}
 	defer root.Close()
 	checks := []Check{verifyArch(root, r)}
@@ -55,11 +71,14 @@ func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
 	for _, e := range r.Activators {
 		checks = append(checks, verifyActivator(r, e))
 	}
-	return append(checks, s.verifyProbe(ctx, r)), nil
+	if patience == 0 {
+		return checks, nil
+	}
+	return append(checks, s.verifyProbe(ctx, r, patience)), nil
 }
 
 func verifyArch(root *os.Root, r *Record) Check {
-	c := Check{OK, "architecture", "programs of the root are of " + r.Arch, ""}
+	c := Check{OK, CheckArch, "programs of the root are of " + r.Arch, ""}
 	a, err := arch.Lookup(r.Arch)
 	if err == nil {
 		err = checkRoot(root, a, cmp.Or(r.Guest, "linux"))
@@ -72,7 +91,7 @@ func verifyArch(root *os.Root, r *Record) Check {
 
 // verifyEmulator compares the file in the root with its digest.
 func verifyEmulator(root *os.Root, r *Record) Check {
-	c := Check{OK, "emulator", fmt.Sprintf("%s is QEMU %s as it was placed", r.Emulator.Path, r.Emulator.Version), ""}
+	c := Check{OK, CheckEmulator, fmt.Sprintf("%s is QEMU %s as it was placed", r.Emulator.Path, r.Emulator.Version), ""}
 	placed := qemu.Placed{Path: strings.TrimPrefix(r.Emulator.Path, "/"), SHA256: r.Emulator.SHA256}
 	if err := qemu.Verify(root, placed); err != nil {
 		c.Result, c.Message, c.Fix = Failed, err.Error(), "xjail destroy "+r.Name+" and make it again"
@@ -84,7 +103,7 @@ func verifyEmulator(root *os.Root, r *Record) Check {
 // machine's activator has open goes on to be run, and is not there any more after
 // a restart.
 func verifyOrigin(r *Record, fit func(path string) error) Check {
-	c := Check{OK, "emulator on the host", r.Emulator.Origin + " is the same file", ""}
+	c := Check{OK, CheckOrigin, r.Emulator.Origin + " is the same file", ""}
 	sum, err := qemu.Digest(r.Emulator.Origin)
 	unfit := err
 	if err == nil && r.Global {
@@ -105,7 +124,7 @@ func verifyOrigin(r *Record, fit func(path string) error) Check {
 }
 
 func verifyActivator(r *Record, e activators.Entry) Check {
-	c := Check{OK, "activator " + e.Name, "private to the jail, registered at each entering", ""}
+	c := Check{OK, CheckActivator + " " + e.Name, "private to the jail, registered at each entering", ""}
 	if r.Global {
 		c.Message = "registered with the machine"
 	}
@@ -125,13 +144,13 @@ func verifyActivator(r *Record, e activators.Entry) Check {
 	return c
 }
 
-func (s Store) verifyProbe(ctx context.Context, r *Record) Check {
+func (s Store) verifyProbe(ctx context.Context, r *Record, patience time.Duration) Check {
 	if r.NotRun != "" {
-		return Check{Warning, "run", "nothing was run: " + r.NotRun, r.EmulatorHint()}
+		return Check{Warning, CheckRun, "nothing was run: " + r.NotRun, r.EmulatorHint()}
 	}
-	p, err := s.runProbe(ctx, r)
+	p, err := s.runProbe(ctx, r, patience)
 	if err != nil {
-		return Check{Failed, "run", err.Error(), fault.HintOf(err)}
+		return Check{Failed, CheckRun, err.Error(), fault.HintOf(err)}
 	}
-	return Check{OK, "run", fmt.Sprintf("%s says %s", strings.Join(p.Argv, " "), p.Output), ""}
+	return Check{OK, CheckRun, fmt.Sprintf("%s says %s", strings.Join(p.Argv, " "), p.Output), ""}
 }

@@ -135,7 +135,7 @@ func (p *Placed) install(root *os.Root, src *os.File) error {
 	p.Replaced = before
 	// The name is fixed, so that a run that was killed leaves one file at most,
 	// which the next one takes away.
-	tmp := "." + name + ".xjail-new"
+	tmp := placeTemporary(name)
 	if err := dir.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

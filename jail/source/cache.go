@@ -162,7 +162,7 @@ func (e *cacheEntry) save() error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(e.dir, "about-*")
+	f, err := os.CreateTemp(e.dir, aboutTemp+"*")
 	if err != nil {
 		return &diskError{err}
 	}
