@@ -18,8 +18,9 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
-	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source qemu",
+	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch explain internal/fault internal/ui jail jail/extract jail/source qemu",
 	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
+	"explain":                 "activators arch qemu",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
 	"jail/devfsrule":          "",
