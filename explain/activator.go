@@ -179,7 +179,7 @@ func (e *explainer) noActivator(img *image, f *elfFile) *Verdict {
 	for _, t := range table.Entries {
 		text, near := e.difference(t, img, f)
 		if near && v.Cause == NoActivator {
-			v.Cause = ActivatorMisses
+			v.Cause, v.Remedy = ActivatorMisses, e.missesRemedy(t, f)
 			v.Message = fmt.Sprintf("%s is a program of %s, and the activator %s does not match it: %s", img.shown(), f.archText(), unquoted(t.Name), text)
 		}
 		if len(evidence) < 8 {

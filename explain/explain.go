@@ -173,6 +173,9 @@ func (e *explainer) started(f *elfFile) *Verdict {
 		}
 		return e.runs(fmt.Sprintf("the kernel runs it by itself, as a program of %s", f.archText()))
 	}
+	if v := e.whole(f); v != nil {
+		return v
+	}
 	return e.emulated(f)
 }
 

@@ -32,6 +32,7 @@ func (d *dead) Error() string { return d.why }
 type walk struct {
 	w     *World
 	links []string
+	own   int // components of what is left that the name itself has; the rest are of symlinks
 }
 
 // lookup finds a file by its name, relative names from the working directory.
@@ -55,6 +56,7 @@ func (w *World) lookup(name string) (*place, *dead) {
 // place of the link, before the rest.
 func (k *walk) from(at, name string) (*place, *dead) {
 	rest := split(name)
+	k.own = len(rest)
 	info, d := k.stat(at, at)
 	if d != nil {
 		return nil, d
@@ -62,6 +64,8 @@ func (k *walk) from(at, name string) (*place, *dead) {
 	for len(rest) > 0 {
 		part := rest[0]
 		rest = rest[1:]
+		ofLink := len(rest) >= k.own
+		k.own = min(k.own, len(rest))
 		if d := k.enter(at, info, part); d != nil {
 			return nil, d
 		}
@@ -75,7 +79,7 @@ func (k *walk) from(at, name string) (*place, *dead) {
 		}
 		st, d := k.stat(next, next)
 		if d != nil {
-			return nil, d
+			return nil, k.dangling(d, ofLink)
 		}
 		if st.Mode&fs.ModeSymlink == 0 {
 			at, info = next, st
@@ -125,9 +129,6 @@ func (k *walk) stat(name, shown string) (Info, *dead) {
 	case err == nil:
 		return info, nil
 	case errors.Is(err, fs.ErrNotExist):
-		if n := len(k.links); n > 0 {
-			return info, &dead{DanglingLink, ENOENT, shown, fmt.Sprintf("%s is not there; the way to it is %s", shown, strings.Join(k.links, ", "))}
-		}
 		return info, &dead{Missing, ENOENT, shown, shown + " is not there"}
 	case errors.Is(err, fs.ErrPermission):
 		return info, &dead{NotSearchable, EACCES, path.Dir(shown), shown + " may not be looked at"}
@@ -137,6 +138,17 @@ func (k *walk) stat(name, shown string) (Info, *dead) {
 		return info, &dead{NameTooLong, ENAMETOOLONG, shown, "the path is too long"}
 	}
 	return info, &dead{Unreadable, EIO, shown, err.Error()}
+}
+
+// dangling makes a missing file that only a symlink names a dangling link.
+func (k *walk) dangling(d *dead, ofLink bool) *dead {
+	if d.cause == Missing && len(k.links) > 0 {
+		if ofLink {
+			d.cause = DanglingLink
+		}
+		d.why = fmt.Sprintf("%s is not there; the way to it is %s", d.at, strings.Join(k.links, ", "))
+	}
+	return d
 }
 
 func (k *walk) follow(link string) (string, *dead) {

@@ -70,7 +70,7 @@ func (e *explainer) lineRemedy(c Cause, img *image) string {
 	if c == LineTooLong {
 		return "give the interpreter a shorter name: ln -s INTERPRETER /usr/local/bin/NAME, and name that in the first line"
 	}
-	return "name one: sed -i '1s|.*|#!/bin/sh|' " + e.onHost(img.shown())
+	return "sed -i '1s|.*|#!/bin/sh|' " + e.onHost(img.shown())
 }
 
 // interpreterRemedy is for scripts whose interpreter is not there: it may be at
@@ -229,6 +229,16 @@ func (e *explainer) newActivator(f *elfFile) string {
 		return "xjail create " + a.Name + " makes a jail that has its own; try this one: xjail explain --run " + e.onHost(f.img.shown())
 	}
 	return e.register(a)
+}
+
+// missesRemedy replaces an entry whose mask leaves out a program of its own
+// architecture.
+func (e *explainer) missesRemedy(t Entry, f *elfFile) string {
+	command := e.newActivator(f)
+	if command == "" || t.Owned || e.w.Jail != nil && e.w.Jail.Private {
+		return command
+	}
+	return e.removeEntry(t) + " && " + command
 }
 
 func (e *explainer) credentialRemedy(t taken) string {
