@@ -123,6 +123,18 @@ func patternOf(t *testing.T, name string) arch.Pattern {
 
 func (c *cell) registerPattern(name string, p arch.Pattern, interpreter, flags string) {
 	c.t.Helper()
+	c.write("register", c.line(name, p, interpreter, flags))
+}
+
+// registerInside is register from within the cell, where interpreters are that
+// others do not see.
+func (c *cell) registerInside(name, archName, interpreter, flags string) {
+	c.t.Helper()
+	c.sh("cat " + c.file("line", c.line(name, patternOf(c.t, archName), interpreter, flags), 0o644) + " > " + cellTable + "/register")
+}
+
+func (c *cell) line(name string, p arch.Pattern, interpreter, flags string) string {
+	c.t.Helper()
 	line, err := binfmt.EncodeLine(activators.Entry{
 		Name: name, Interpreter: interpreter, Magic: p.Magic, Offset: p.Offset, Mask: p.Mask, Enabled: true,
 		Flags: activators.Flags{FixBinary: strings.Contains(flags, "F"), PreserveArgv0: strings.Contains(flags, "P"), Credentials: strings.Contains(flags, "C")},
@@ -130,7 +142,7 @@ func (c *cell) registerPattern(name string, p arch.Pattern, interpreter, flags s
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.write("register", string(line))
+	return string(line)
 }
 
 // file makes a file below the cell's directory and returns its path.

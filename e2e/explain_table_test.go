@@ -102,6 +102,13 @@ func emulatorSituations() []situation {
 			c.sh("mv other " + file)
 			return []string{c.foreign()}
 		}},
+		{name: "emulator replaced, held open", runs: "yes", cause: "emulator-replaced", build: func(c *cell) []string {
+			file := c.copyOf(c.emulator("ppc"), "qemu")
+			c.register("ppc", "powerpc", file, "F")
+			c.nativeProgram("other")
+			c.sh("mv other " + file)
+			return []string{c.foreign()}
+		}},
 		{name: "emulator of xjail replaced, held open", runs: "yes", cause: "emulator-replaced", build: func(c *cell) []string {
 			c.sh("xjail activator register powerpc --global --emulator " + c.copyOf(c.emulator("ppc"), "qemu-ppc-static"))
 			c.nativeProgram("other")
@@ -123,6 +130,12 @@ func emulatorSituations() []situation {
 		{name: "emulator on a noexec mount", cause: "emulator-noexec", errno: "EACCES", build: func(c *cell) []string {
 			c.sh("mkdir m; mount -t tmpfs -o noexec tmpfs m; cp " + c.emulator("ppc") + " m/qemu")
 			c.register("ppc", "powerpc", filepath.Join(c.dir, "m/qemu"), "")
+			return []string{c.foreign()}
+		}},
+		{name: "emulator held open, on a mount that became noexec", cause: "emulator-noexec", build: func(c *cell) []string {
+			c.sh("mkdir m; mount -t tmpfs tmpfs m; cp " + c.emulator("ppc") + " m/qemu")
+			c.registerInside("ppc", "powerpc", filepath.Join(c.dir, "m/qemu"), "F")
+			c.sh("mount -o remount,noexec m")
 			return []string{c.foreign()}
 		}},
 		{name: "emulator for another host", cause: "emulator-wrong-arch", errno: "ENOEXEC", build: func(c *cell) []string {

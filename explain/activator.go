@@ -72,7 +72,7 @@ func (e *explainer) interpreter(img *image, t Entry) (*image, *Verdict) {
 	var next *image
 	var v *Verdict
 	if t.Flags.FixBinary || t.Flags.PreOpen {
-		next, v = e.heldInterpreter(t)
+		next, v = e.heldInterpreter(img, t)
 	} else {
 		next, v = e.open(t.Interpreter, asEmulator)
 		if v != nil && v.Runs == No {
@@ -98,7 +98,7 @@ func (e *explainer) where() string {
 // only the file at its path can be looked at; for a private table it is the file
 // in the root, since it is opened when the jail is entered. It is looked up
 // from the root of the machine otherwise.
-func (e *explainer) heldInterpreter(t Entry) (*image, *Verdict) {
+func (e *explainer) heldInterpreter(program *image, t Entry) (*image, *Verdict) {
 	if e.w.Jail != nil && e.w.Jail.Private {
 		img, v := e.open(t.Interpreter, asEmulator)
 		if v != nil && v.Runs == No {
@@ -117,15 +117,47 @@ func (e *explainer) heldInterpreter(t Entry) (*image, *Verdict) {
 	sub := &explainer{w: host, x: &Explanation{}}
 	img, v := sub.open(t.Interpreter, asEmulator)
 	e.opened = append(e.opened, sub.opened...)
-	if v == nil {
-		img.held = true
+	if v == nil && e.sameSince(program, t, img) {
 		return img, nil
 	}
-	if e.w.freebsd() && img == nil && v.Errno == EACCES {
+	if v == nil {
+		e.remark = &Verdict{Cause: asEmulator.cause(Replaced), Remedy: e.registerAgain(t),
+			Message: fmt.Sprintf("it runs by the old %s, which the kernel holds open: what is there now came after the activator %s was registered", t.Interpreter, unquoted(t.Name))}
+		e.step(Note, fmt.Sprintf("%s was replaced after %s was registered", unquoted(t.Interpreter), unquoted(t.Name)))
+		return nil, nil
+	}
+	if e.w.freebsd() && v.Errno == EACCES {
 		return nil, v // its mode and noexec are looked at each time
+	}
+	if v.Cause == asEmulator.cause(NoExec) {
+		return nil, e.heldNoExec(t, v)
 	}
 	e.heldGone(t, v)
 	return nil, nil
+}
+
+// sameSince tells whether the file at the path of an entry may be taken for the
+// one that the kernel holds: nothing happened to it since the entry was
+// registered, or it would do as well.
+func (e *explainer) sameSince(program *image, t Entry, img *image) bool {
+	changed := img.place.info.Changed
+	if t.Registered.IsZero() || changed.IsZero() || !changed.After(t.Registered) {
+		return true
+	}
+	f, p := parseELF(img), parseELF(program)
+	if f == nil || p == nil || e.w.native(f) == nil {
+		return false
+	}
+	m, ok := emulatorOf(f)
+	return ok && m.runs(p)
+}
+
+// heldNoExec is the verdict on an interpreter that is held open and whose file
+// system was mounted noexec since. Linux opens it again without a look at that,
+// and then cannot map it: the process is killed when there is no way back.
+func (e *explainer) heldNoExec(t Entry, v *Verdict) *Verdict {
+	return e.bad(Verdict{Stage: AtEmulator, Cause: v.Cause, Remedy: v.Remedy, Message: v.Message + ": the kernel kills the process with SIGSEGV when it maps the emulator"},
+		fmt.Sprintf("%s may not be mapped to be executed", unquoted(t.Interpreter)), v.Message)
 }
 
 // heldGone is what is said when there is no usable file at the path of an entry
@@ -215,10 +247,13 @@ func (e *explainer) difference(t Entry, img *image, f *elfFile) (text string, ne
 			text = fmt.Sprintf("byte %d is %02x%s, it wants %02x (mask %02x)", t.Offset+i, b, byteText(t.Offset+i, f.class), want&mask, mask)
 		}
 	}
+	if count == 0 {
+		return "it has no mask, and this kernel then matches no byte of 0x80 or more", sameArch
+	}
 	if count > 1 {
 		text += fmt.Sprintf(", and %d bytes more", count-1)
 	}
-	return text, sameArch && count > 0
+	return text, sameArch
 }
 
 // byteText names a byte of the ELF header.

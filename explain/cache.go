@@ -78,7 +78,9 @@ const (
 	cacheMagic  = "glibc-ld.so.cache1.1"
 	cacheHeader = 48
 	cacheEntry  = 24
-	cacheMax    = 1 << 20 // entries
+	cacheMax    = 1 << 17 // entries
+	cacheName   = 512     // bytes of a name or a path
+	cacheSame   = 64      // paths of one library
 )
 
 // parseCache reads the libraries that ldconfig has found: paths by name, in the
@@ -97,8 +99,10 @@ func parseCache(b []byte, bo binary.ByteOrder) map[string][]string {
 		if key >= uint64(len(b)) || value >= uint64(len(b)) {
 			continue
 		}
-		name := cString(b[key:])
-		libs[name] = append(libs[name], cString(b[value:]))
+		name := cString(b[key:min(key+cacheName, uint64(len(b)))])
+		if len(libs[name]) < cacheSame {
+			libs[name] = append(libs[name], cString(b[value:min(value+cacheName, uint64(len(b)))]))
+		}
 	}
 	return libs
 }

@@ -44,6 +44,7 @@ const (
 	LibraryWrong  Cause = "library-damaged"  // or it is no ELF file, or cut off
 	LibraryOther  Cause = "library-arch"     // or it is of another architecture
 	LibraryOld    Cause = "library-too-old"  // or it lacks a symbol version
+	LibraryNoExec Cause = "library-noexec"   // or it is on a file system that is mounted noexec
 	LibraryCache  Cause = "library-uncached" // it is there, and ld.so.cache does not know it
 )
 

@@ -83,7 +83,7 @@ func (e *explainer) emulated(f *elfFile) *Verdict {
 	if v := e.emulatedLoader(p, m, prefix); v != nil {
 		return v
 	}
-	if v := e.loads(p, prefix); v != nil {
+	if v := e.loads(p, prefix, false); v != nil {
 		return v
 	}
 	if v := e.whole(p); v != nil {

@@ -164,7 +164,7 @@ func (e *explainer) started(f *elfFile) *Verdict {
 	if f == nil {
 		return e.emulated(nil)
 	}
-	if v := e.loads(f, ""); v != nil {
+	if v := e.loads(f, "", true); v != nil {
 		return v
 	}
 	if len(e.taken) == 0 {

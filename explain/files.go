@@ -108,7 +108,7 @@ func infoOf(st fs.FileInfo, err error) (Info, error) {
 	}
 	info := Info{Mode: st.Mode(), Size: st.Size()}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		info.UID, info.GID = sys.Uid, sys.Gid
+		info.UID, info.GID, info.Changed = sys.Uid, sys.Gid, changed(sys)
 	}
 	return info, nil
 }

@@ -17,9 +17,6 @@ type image struct {
 	file   File // nil when it may be run and not read
 	header []byte
 	role   role
-	// held says that the kernel runs a file that it opened when the activator was
-	// registered, and that it may be another one than this.
-	held bool
 }
 
 func (i *image) close() {

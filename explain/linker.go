@@ -13,6 +13,7 @@ type linker struct {
 	e        *explainer
 	libc     libc
 	prefix   string // QEMU's, in which it looks first; "" for none
+	native   bool   // the kernel maps its libraries, and refuses those on noexec mounts
 	program  *object
 	defaults []string
 	cache    map[string][]string // nil: there is none
@@ -26,13 +27,13 @@ const librariesMax = 2000
 // loads follows the dynamic linker of f, whose name is in PT_INTERP and which
 // was opened already; prefix is where an emulator looks first. It is nil when
 // all libraries are found.
-func (e *explainer) loads(f *elfFile, prefix string) *Verdict {
+func (e *explainer) loads(f *elfFile, prefix string, native bool) *Verdict {
 	s, ok := f.find(ptInterp)
 	if !ok {
 		return nil
 	}
 	interp := cString(f.at(s.off, min(s.fileSize, pathMax)))
-	l := &linker{e: e, libc: libcOf(interp), prefix: prefix, loaded: map[string]*object{}}
+	l := &linker{e: e, libc: libcOf(interp), prefix: prefix, native: native, loaded: map[string]*object{}}
 	l.prepare(f, interp)
 	l.program = readObject(f, f.img.place.path, nil)
 	l.order = []*object{l.program}
@@ -144,9 +145,11 @@ func (l *linker) need(by *object, name string) *Verdict {
 			continue
 		}
 		f := l.openELF(at)
-		switch {
-		case f == nil:
+		if f == nil {
 			return l.damaged(by, name, at)
+		}
+		defer f.img.close() // all that matters of it is read here
+		switch {
 		case !l.same(f):
 			passed = append(passed, fmt.Sprintf("%s is of %s", at, f.archText()))
 			continue
@@ -155,6 +158,9 @@ func (l *linker) need(by *object, name string) *Verdict {
 		}
 		if _, cut := f.cut(); cut {
 			return l.damaged(by, name, at)
+		}
+		if m := l.e.w.Files.Mount(p.path); l.native && m.NoExec {
+			return l.noExec(by, name, at, m)
 		}
 		o := readObject(f, at, by)
 		l.loaded[name] = o
@@ -261,6 +267,12 @@ func (l *linker) uncached(name string) string {
 func (l *linker) damaged(by *object, name, at string) *Verdict {
 	v := Verdict{Stage: AtLoader, Cause: l.program.file.img.role.cause(LibraryWrong), Remedy: l.e.libraryRemedy(name, l.program.file)}
 	v.Message = fmt.Sprintf("%s, which %s needs, is no whole ELF file", at, by.path)
+	return l.e.bad(v, fmt.Sprintf("%s needs %s", by.path, unquoted(name)), v.Message)
+}
+
+func (l *linker) noExec(by *object, name, at string, m Mount) *Verdict {
+	v := Verdict{Stage: AtLoader, Cause: l.program.file.img.role.cause(LibraryNoExec), Remedy: l.e.remount(m, "exec")}
+	v.Message = fmt.Sprintf("%s, which %s needs, is on %s, which is mounted noexec: it cannot be mapped", at, by.path, mountText(m))
 	return l.e.bad(v, fmt.Sprintf("%s needs %s", by.path, unquoted(name)), v.Message)
 }
 

@@ -4,9 +4,14 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// changed is the time of an inode's last change.
+func changed(st *syscall.Stat_t) time.Time { return time.Unix(st.Ctim.Unix()) }
 
 func mountOf(name string) Mount {
 	var st unix.Statfs_t

@@ -3,6 +3,7 @@ package explain
 import (
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/arch"
@@ -12,7 +13,8 @@ import (
 type Info struct {
 	Mode     fs.FileMode
 	UID, GID uint32
-	Size     int64 // bytes
+	Size     int64     // bytes
+	Changed  time.Time // of the inode: when it was written, renamed or linked; zero when not known
 }
 
 // Mount is the file system that a file is in.
@@ -46,12 +48,11 @@ type Files interface {
 // Entry is an activator, and what is known of its interpreter.
 type Entry struct {
 	activators.Entry
-	// Stale is why the kernel may run another file than the one at the path; ""
-	// when it does not, or when that is not known.
+	// Stale is why the kernel may run another file than the one at the path, by
+	// xjail's own record; "" when it does not, or when there is no record.
 	Stale string
-	// Known says that the file which the kernel opened is known: Stale is to be
-	// believed.
-	Known bool
+	// Registered is when it was registered; the zero time when that is not known.
+	Registered time.Time
 	// Owned says that xjail registered it.
 	Owned bool
 }

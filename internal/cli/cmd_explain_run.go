@@ -49,9 +49,9 @@ func (r *trial) String() string {
 	case r.TimedOut:
 		text = "it was still running when its time was over, and was ended"
 	case r.Signal != "":
-		text = "it ran, and was ended by the signal " + r.Signal
+		text = "it was started, and ended by the signal " + r.Signal
 	default:
-		text = fmt.Sprintf("it ran, status %d", r.Status)
+		text = fmt.Sprintf("it was started, and ended with status %d", r.Status)
 	}
 	switch {
 	case r.Agrees == nil:
@@ -225,7 +225,7 @@ func (r *trial) compare(v explain.Verdict) {
 		agrees = r.Errno == "" && failed
 	}
 	r.Agrees = &agrees
-	if v.Runs == explain.No && v.Stage == explain.AtProgram {
+	if v.Runs == explain.No && failed {
 		r.Ran = false
 	}
 }

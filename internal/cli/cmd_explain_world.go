@@ -125,6 +125,9 @@ func (g *globals) explainTable(table activators.Machine) explain.Table {
 	ledgers := g.ledgers(table)
 	for _, e := range list {
 		entry := explain.Entry{Entry: e}
+		if st, err := os.Stat(filepath.Join(s.Where, e.Name)); err == nil && s.Kernel == "linux" {
+			entry.Registered = st.ModTime() // it is never written to
+		}
 		for _, l := range ledgers {
 			if l.Owns(e) {
 				entry.Owned, entry.Stale = true, l.Stale(e)
