@@ -55,7 +55,12 @@ const (
 	CarriageReturn      Cause = "script-carriage-return"
 	ChainTooDeep        Cause = "script-chain-too-deep"
 	RelativeInterpreter Cause = "script-interpreter-relative"
+	EnvMissing          Cause = "script-env-missing"   // env(1) does not find the program
+	EnvArguments        Cause = "script-env-arguments" // it is given several words in one piece
 )
+
+// JailUnusable is a jail in which no emulator was found when it was made.
+const JailUnusable Cause = "jail-unusable"
 
 // Causes in the table of activators.
 const (

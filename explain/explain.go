@@ -33,6 +33,7 @@ type explainer struct {
 	x       *Explanation
 	opened  []*image
 	scripts []*image // whose #! lines were followed
+	lines   []script // theirs
 	taken   []taken  // what activators took
 	remark  *Verdict // what is to be said should it run
 }
@@ -80,12 +81,12 @@ func (e *explainer) run(file string) *Verdict {
 		name = found
 	}
 	e.x.Name = name
-	if e.w.Jail != nil && e.w.Jail.Problem != "" {
-		e.step(Note, "nothing can be run in this jail: "+e.w.Jail.Problem)
-	}
 	img, v := e.open(name, asProgram)
 	if img != nil {
 		e.x.Path = img.place.path
+	}
+	if v == nil {
+		v = e.entered()
 	}
 	if v != nil {
 		return v
@@ -95,9 +96,25 @@ func (e *explainer) run(file string) *Verdict {
 		v = e.started(last)
 	}
 	if v.Runs == Yes {
+		v = e.env(v)
+	}
+	if v.Runs == Yes {
 		e.rights(img, v)
 	}
 	return v
+}
+
+// entered is the verdict in a jail that xjail does not enter.
+func (e *explainer) entered() *Verdict {
+	j := e.w.Jail
+	if j == nil || j.Refused == "" {
+		return nil
+	}
+	v := Verdict{Stage: AtJail, Cause: j.Cause, Message: fmt.Sprintf("the jail %s is not entered: %s", j.Name, j.Refused), Remedy: j.Remedy}
+	if v.Remedy == "" {
+		v.Remedy = e.emulatorRemedy(Entry{}, j.Cause)
+	}
+	return e.bad(v, "xjail looks whether the jail can be entered", j.Refused)
 }
 
 // kernel follows execve(2) from file to file, and is the native program that

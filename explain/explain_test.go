@@ -95,6 +95,20 @@ func TestLinuxScripts(t *testing.T) {
 	} {
 		check(t, w, name, want)
 	}
+	env := func(line string, want want) {
+		t.Helper()
+		files["/work/env"] = file("#!/usr/bin/env " + line + "\n")
+		check(t, w, "./env", want)
+	}
+	files["/usr/bin/env"], files["/usr/bin/broken"] = files["/bin/sh"], file("text")
+	env("sh", runs)
+	env("-S sh -e", runs)
+	env("-S A=b sh -e", runs)
+	env("sh\r", later(CarriageReturn, AtProgram))
+	env("sh -e", later(EnvArguments, AtProgram))
+	env("python", later(EnvMissing, AtProgram))
+	env("broken", later(Text, AtProgram))
+	env("-i sh", runs)
 	if x := check(t, w, "./moved", exec("script-interpreter-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, `#!/usr/bin/python9|' /work/moved`) {
 		t.Error(x.Verdict.Remedy)
 	}

@@ -44,6 +44,7 @@ type Stage string
 
 // The stages.
 const (
+	AtJail     Stage = "jail"     // xjail does not enter the jail
 	AtExec     Stage = "exec"     // execve(2) fails, with an errno
 	AtEmulator Stage = "emulator" // the emulator starts, and refuses the program
 	AtLoader   Stage = "loader"   // the dynamic linker starts, and gives up

@@ -75,7 +75,9 @@ func modeText(m fs.FileMode) string {
 // lost is the verdict on a name that leads nowhere.
 func (e *explainer) lost(d *dead, name string, as role) *Verdict {
 	v := &Verdict{Runs: No, Stage: AtExec, Errno: d.errno, Cause: as.cause(d.cause)}
-	v.Message = fmt.Sprintf("%s: %s", name, d.why)
+	if v.Message = fmt.Sprintf("%s: %s", name, d.why); name == d.at {
+		v.Message = d.why
+	}
 	if as != asProgram {
 		v.Message = fmt.Sprintf("%s %s cannot be opened: %s", as.noun(), name, d.why)
 	}

@@ -86,8 +86,11 @@ type Jail struct {
 	// Emulator is its path in the root; Origin is a file of the host from which it
 	// can be restored, "" when there is none.
 	Emulator, Origin string
-	// Problem is why nothing in the jail can be run, "" when that is not so.
-	Problem string
+	// Refused is why the jail is not entered, with the cause; "" when it is.
+	Refused string
+	Cause   Cause
+	// Remedy mends that; "" stands for what restores the emulator.
+	Remedy string
 }
 
 // World is everything that decides whether a file runs.

@@ -149,6 +149,8 @@ func (g *globals) printExplained(x *explained) {
 // stageText is who fails, and how.
 func stageText(v explain.Verdict) string {
 	switch v.Stage {
+	case explain.AtJail:
+		return " (the jail is not entered)"
 	case explain.AtExec:
 		return fmt.Sprintf(" (execve: %s, %q)", v.Errno, v.Errno.Text())
 	case explain.AtEmulator:

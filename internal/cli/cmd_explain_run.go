@@ -216,9 +216,8 @@ func (r *trial) compare(v explain.Verdict) {
 		return
 	case v.Runs == explain.Yes:
 		agrees = r.Ran
-	case r.By == "jail":
-		// The jail was not entered: its emulator is not what it should be.
-		agrees = strings.HasPrefix(string(v.Cause), "emulator-")
+	case r.By == "jail" || v.Stage == explain.AtJail:
+		agrees = r.By == "jail" && v.Stage == explain.AtJail
 	case v.Stage == explain.AtExec:
 		agrees = r.Errno == v.Errno
 	default:

@@ -75,8 +75,12 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	w.UID, w.Groups = 0, []uint32{0}
 	w.Path = envOf(r.Env, "PATH", defaultJailPath)
 	w.LibraryPath, w.Prefix = envOf(r.Env, "LD_LIBRARY_PATH", ""), envOf(r.Env, "QEMU_LD_PREFIX", "")
-	w.Jail = &explain.Jail{Name: r.Name, Arch: r.Arch, Private: !r.Global, Problem: r.NotRun}
+	w.Jail = &explain.Jail{Name: r.Name, Arch: r.Arch, Private: !r.Global}
+	if r.NotRun != "" {
+		w.Jail.Refused, w.Jail.Cause, w.Jail.Remedy = r.NotRun, explain.JailUnusable, r.EmulatorHint()
+	}
 	if r.Emulator != nil {
+		lookAtPlaced(w.Jail, r)
 		w.Jail.Emulator = r.Emulator.Path
 		if sum, err := qemu.Digest(r.Emulator.Origin); err == nil && sum == r.Emulator.SHA256 {
 			w.Jail.Origin = r.Emulator.Origin
@@ -92,6 +96,27 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	}
 	for _, e := range r.Activators {
 		w.Table.Entries = slices.Insert(w.Table.Entries, 0, explain.Entry{Entry: e, Owned: true})
+	}
+}
+
+// lookAtPlaced finds out whether xjail exec would refuse the emulator in the root
+// of a jail: one of another size. Of the same size it is started, whatever it
+// is.
+func lookAtPlaced(j *explain.Jail, r *jail.Record) {
+	if r.Global {
+		return
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	st, err := root.Lstat(strings.TrimPrefix(r.Emulator.Path, "/"))
+	switch {
+	case err != nil:
+		j.Refused, j.Cause = "its emulator "+r.Emulator.Path+" is not there", "emulator-missing"
+	case !st.Mode().IsRegular() || st.Size() != r.Emulator.Size:
+		j.Refused, j.Cause = "its emulator "+r.Emulator.Path+" is not the file that was put there", "emulator-replaced"
 	}
 }
 

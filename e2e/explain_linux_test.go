@@ -199,6 +199,15 @@ func scriptSituations() []situation {
 		{name: "line too long", cause: "script-line-too-long", errno: "ENOEXEC", build: func(c *cell) []string {
 			return []string{c.file("prog", "#!/"+strings.Repeat("./", 200)+"bin/sh\n", 0o755)}
 		}, mend: func(c *cell) { c.sh("sed -i '1s|.*|#!/bin/sh|' prog") }},
+		{name: "env of nothing", cause: "script-env-missing", build: func(c *cell) []string {
+			return []string{c.file("prog", "#!/usr/bin/env none-of-these\n", 0o755)}
+		}, mend: func(c *cell) { c.sh("sed -i s/none-of-these/sh/ prog") }},
+		{name: "env with arguments", cause: "script-env-arguments", build: func(c *cell) []string {
+			return []string{c.file("prog", "#!/usr/bin/env sh -e\n", 0o755)}
+		}},
+		{name: "env with a carriage return", cause: "script-carriage-return", build: func(c *cell) []string {
+			return []string{c.file("prog", "#!/usr/bin/env sh\r\n", 0o755)}
+		}},
 		{name: "chain too deep", cause: "script-chain-too-deep", errno: "ELOOP", build: func(c *cell) []string {
 			next := "/bin/sh"
 			for _, name := range []string{"s6", "s5", "s4", "s3", "s2", "s1"} {
