@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/xjail/xjail/arch"
@@ -220,4 +221,24 @@ func TestExplainJail(t *testing.T) {
 	c := &cell{t: t}
 	c.shell(a.Verdict.Remedy)
 	healthy()
+	// One of another size is refused as well; one of the same size is started.
+	text := readFile(emulator[0])
+	writeFile(t, emulator[0], text+"x", 0o755)
+	replaced := situation{cause: "emulator-replaced", remedy: "install -m 755 "}
+	replaced.check(t, ask("true"))
+	wrong := []byte(readFile(c.emulator("arm")))
+	writeFile(t, emulator[0], string(append(wrong, make([]byte, max(0, len(text)-len(wrong)))...)[:len(text)]), 0o755)
+	if a := ask("true"); a.Verdict.Runs != "no" || !strings.HasPrefix(a.Verdict.Cause, "emulator-") || a.Run.Agrees == nil || !*a.Run.Agrees {
+		t.Error(a.text)
+	}
+	writeFile(t, emulator[0], text, 0o755)
+	healthy()
+}
+
+// Jails of others than root belong to their ids.
+func TestExplainJailOfAnOrdinaryUser(t *testing.T) {
+	w := tinyJail(t, ordinaryUser(t, false), "powerpc")
+	if a := readAnswer(t, w.command("explain", "--json", "--run", "--jail", "tiny", "uname")); a.Verdict.Runs != "yes" || a.status != 0 {
+		t.Error(a.text)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -50,8 +51,8 @@ func glibcDirs(linker *elfFile) []string {
 		}
 		word := string(text[min(start, at) : at+end])
 		at += max(end, 1)
-		if defaultDir(word) {
-			dirs = append(dirs, strings.TrimSuffix(word, "/"))
+		if dir := strings.TrimSuffix(word, "/"); defaultDir(word) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
 		}
 	}
 	if len(dirs) == 0 && linker.class == 64 {

@@ -318,6 +318,18 @@ func TestRemedies(t *testing.T) {
 	if x := Explain(w, "/m/static"); x.Verdict.Remedy != "get mips64 && xjail activator register mips64 --global" {
 		t.Error(x.Verdict.Remedy)
 	}
+	debian := with(files, fake{"/etc/os-release": file("ID=debian\n"), "/usr/bin/apt-get": files["/m/dynamic"], "/m/lost": file(elf(t, sample{arch: "mips64", interp: "/lib64/ld.so.1", needed: []string{"libx.so.2"}})), "/var/lib/dpkg/arch": file("mips64\n")})
+	w = linuxWorld(t, debian, good)
+	w.Root, w.Jail = "/srv", &Jail{Name: "m", Arch: "mips64", Private: true}
+	for _, want := range []string{"xjail exec m -- apt-get install libx2", "xjail exec m -- apt-get install --reinstall libx2:mips64", "xjail destroy m && xjail create m --arch mips64"} {
+		if got := Explain(w, "/m/lost").Verdict.Remedy; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if debian["/var/lib/dpkg/info/libx2:mips64.list"].mode != 0 {
+			delete(debian, "/usr/lib/libfoo.so.1") // apt-get needs it
+		}
+		debian["/var/lib/dpkg/info/libx2:mips64.list"] = file("/.\n/usr/lib/libx.so.2\n")
+	}
 	for soname, want := range map[string]string{"libfoo.so.1": "libfoo1", "libgcc_s.so.1": "libgcc-s1", "libz.so.1": "zlib1g", "libxml2.so.2": "libxml2-2", "libGL.so.1": "libgl1", "libnothing.so": "libnothing"} {
 		if got := debianPackage(soname); got != want {
 			t.Errorf("%s: %s, want %s", soname, got, want)

@@ -56,12 +56,17 @@ func (e *explainer) libraryRemedy(name string, f *elfFile) string {
 	switch {
 	case a == nil || strings.Contains(name, "/"):
 		return "put " + base + " to where it is looked for"
-	case e.rootIs("alpine"):
+	case e.rootIs("alpine") && e.works("apk"):
 		return e.inJail("apk add so:" + quote(base))
-	case e.rootIs("fedora", "rhel", "centos", "suse", "opensuse"):
+	case e.rootIs("fedora", "rhel", "centos", "suse", "opensuse") && e.works("dnf"):
 		return e.inJail("dnf install " + quote(base+fedoraBits(a)))
-	case e.rootIs("debian", "ubuntu"):
+	case e.rootIs("debian", "ubuntu") && e.works("apt-get"):
+		if owner := e.owner(base); owner != "" {
+			return e.inJail("apt-get install --reinstall " + owner)
+		}
 		return e.inJail("apt-get install " + debianPackage(base) + e.suffix(a))
+	case e.w.Jail != nil && e.rootIs("debian", "ubuntu", "alpine", "fedora"):
+		return e.remake()
 	}
 	return "put " + base + " of " + a.Name + " into a directory where it is looked for, " + e.onHost("/usr/lib") + " for one"
 }
@@ -86,6 +91,39 @@ func (e *explainer) suffix(a *arch.Arch) string {
 		return ""
 	}
 	return ":" + a.Debian
+}
+
+// works tells whether a package manager of the root runs, in a root that may lack
+// the C library.
+func (e *explainer) works(manager string) bool {
+	if e.w.noRemedies {
+		return false // that is being asked already
+	}
+	w := *e.w
+	w.noRemedies = true
+	x := explain(&w, manager, false)
+	// One that is not there at all is not hindered by what is missing.
+	return x.Verdict.Runs != No || x.Verdict.Cause == Missing
+}
+
+// Where dpkg has the lists of the files of its packages, and how many are read.
+const (
+	dpkgInfo  = "/var/lib/dpkg/info"
+	dpkgLists = 10000
+)
+
+// owner is the installed package of Debian that a library belongs to, "" when
+// none has it.
+func (e *explainer) owner(base string) string {
+	l := &linker{e: e}
+	names := e.names(dpkgInfo)
+	for _, name := range names[:min(len(names), dpkgLists)] {
+		pkg, ok := strings.CutSuffix(name, ".list")
+		if ok && strings.Contains(string(l.read(path.Join(dpkgInfo, name))), "/"+base+"\n") {
+			return quote(pkg)
+		}
+	}
+	return ""
 }
 
 // debianNames are libraries whose packages do not follow the rule.

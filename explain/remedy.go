@@ -156,10 +156,10 @@ func (e *explainer) remake() string {
 // emulatorRemedy gets an activator a whole emulator.
 func (e *explainer) emulatorRemedy(t Entry, c Cause) string {
 	if j := e.w.Jail; j != nil && j.Private {
-		if j.Origin != "" {
-			return "install -m 755 " + quote(j.Origin) + " " + e.onHost(j.Emulator)
+		if j.Origin == nil || j.Origin() == "" {
+			return e.remake()
 		}
-		return e.remake()
+		return "install -m 755 " + quote(j.Origin()) + " " + e.onHost(j.Emulator)
 	}
 	switch {
 	case c == asEmulator.cause(NotExecutable):

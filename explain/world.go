@@ -82,10 +82,11 @@ type Jail struct {
 	Arch string
 	// Private says that the table is registered each time that the jail is
 	// entered, with the files that are in the root then.
-	Private bool
-	// Emulator is its path in the root; Origin is a file of the host from which it
-	// can be restored, "" when there is none.
-	Emulator, Origin string
+	Private  bool
+	Emulator string // its path in the root
+	// Origin is the file of the host from which it can be restored, "" when there
+	// is none. It may be nil.
+	Origin func() string
 	// Refused is why the jail is not entered, with the cause; "" when it is.
 	Refused string
 	Cause   Cause
@@ -124,6 +125,8 @@ type World struct {
 	// tells whether there is one. Either may be nil.
 	Install func(*arch.Arch) string
 	Find    func(*arch.Arch) bool
+
+	noRemedies bool // remedies that ask for an explanation themselves are left out
 }
 
 func (w *World) freebsd() bool { return w.OS == "freebsd" }

@@ -82,8 +82,11 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	if r.Emulator != nil {
 		lookAtPlaced(w.Jail, r)
 		w.Jail.Emulator = r.Emulator.Path
-		if sum, err := qemu.Digest(r.Emulator.Origin); err == nil && sum == r.Emulator.SHA256 {
-			w.Jail.Origin = r.Emulator.Origin
+		w.Jail.Origin = func() string {
+			if sum, err := qemu.Digest(r.Emulator.Origin); err != nil || sum != r.Emulator.SHA256 {
+				return ""
+			}
+			return r.Emulator.Origin
 		}
 	}
 	if r.Global {
