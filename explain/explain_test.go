@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func TestLinuxFiles(t *testing.T) {
 	noexec, long := Mount{Point: "/m", NoExec: true}, strings.Repeat("n", 256)
 	files := with(base(t, "linux"), fake{
 		"/work/ok": mode(0o755), "/work/mode": mode(0o644), "/work/mine": {mode: 0o744, uid: 1000, text: "#!/bin/sh\n"},
-		"/work/others": mode(0o745), "/work/root": {mode: 0o700, text: "#!/bin/sh\n"}, "/work/mounted": on(mode(0o755), noexec),
+		"/work/others": mode(0o745), "/work/root": {mode: 0o700, text: "#!/bin/sh\n"}, "/work/group": {mode: 0o705, gid: 1000, text: "#!/bin/sh\n"}, "/work/of-group": {mode: 0o710, gid: 1000, text: "#!/bin/sh\n"}, "/work/mounted": on(mode(0o755), noexec),
 		"/work/fifo": {mode: fs.ModeNamedPipe | 0o755}, "/work/device": {mode: fs.ModeDevice | 0o755},
 		"/closed": {mode: fs.ModeDir | 0o700}, "/closed/prog": mode(0o755),
 		"/work/link": link("/work/ok"), "/work/climb": link("../../../../work/ok"), "/work/dangling": link("none"),
@@ -57,7 +58,7 @@ func TestLinuxFiles(t *testing.T) {
 	for name, want := range map[string]want{
 		"/work/ok": runs, "./ok": runs, "ok": exec(Missing, ENOENT), "sh": runs, "later": runs, "only-mode": exec(NotExecutable, EACCES),
 		"./none": exec(Missing, ENOENT), "./mode": exec(NotExecutable, EACCES), "./mine": runs, "./others": runs, "./root": exec(NotExecutable, EACCES),
-		"./mounted": exec(NoExec, EACCES), "./fifo": exec(NotRegular, EACCES), "./device": exec(NotRegular, EACCES), "/work": exec(IsDirectory, EACCES),
+		"./group": exec(NotExecutable, EACCES), "./of-group": runs, "./mounted": exec(NoExec, EACCES), "./fifo": exec(NotRegular, EACCES), "./device": exec(NotRegular, EACCES), "/work": exec(IsDirectory, EACCES),
 		"./link": runs, "./climb": runs, "./dangling": exec(DanglingLink, ENOENT), "./loop": exec(LinkLoop, ELOOP), "./empty-link": exec(IsDirectory, EACCES),
 		"/dir/ok": runs, "/dir/none": exec(Missing, ENOENT), "/work/ok/": exec(NotADirectory, ENOTDIR), "/work/ok/x": exec(NotADirectory, ENOTDIR),
 		"/closed/prog": exec(NotSearchable, EACCES), "./" + long: exec(NameTooLong, ENAMETOOLONG), "/" + strings.Repeat("./", 2050): exec(NameTooLong, ENAMETOOLONG),
@@ -75,7 +76,7 @@ func TestLinuxScripts(t *testing.T) {
 	pad := strings.Repeat("/", 247) // "#!" + pad + "bin/sh" is 255 bytes
 	files := with(base(t, "linux"), fake{
 		"/work/blanks": file("#! \t/bin/sh \t -e \t\n"), "/work/no-end": file("#!/bin/sh"), "/work/fits": file("#!" + pad + "bin/sh\n"),
-		"/work/too-long": file("#!" + pad + "/bin/sh\n"), "/work/cut-argument": file("#!/bin/sh " + strings.Repeat("a", 300) + "\n"),
+		"/work/too-long": file("#!" + pad + "/bin/sh\n"), "/work/fits-cut": file("#!" + pad + "bin/sh -e and more"), "/work/too-long-cut": file("#!" + pad + "/bin/sh -e and more"), "/work/cut-argument": file("#!/bin/sh " + strings.Repeat("a", 300) + "\n"),
 		"/work/cr": file("#!/bin/sh\r\n"), "/work/bom": file("\xef\xbb\xbf#!/bin/sh\n"), "/work/none": file("#!/opt/none\n"), "/work/nothing": file("#!\n"),
 		"/work/blank": file("#! \t \n"), "/work/all-blank": file("#!" + strings.Repeat(" ", 400)), "/work/relative": file("#!bin/sh\n"), "/work/rel-ok": file("#!./blanks\n"),
 		"/work/empty": file(""), "/work/text": file("echo hello\n"), "/work/binary": file("\x00\x01"), "/work/one": file("#"),
@@ -85,7 +86,7 @@ func TestLinuxScripts(t *testing.T) {
 	})
 	w := linuxWorld(t, files)
 	for name, want := range map[string]want{
-		"./blanks": runs, "./no-end": runs, "./fits": runs, "./too-long": exec(LineTooLong, ENOEXEC), "./cut-argument": runs,
+		"./blanks": runs, "./no-end": runs, "./fits": runs, "./too-long": exec(LineTooLong, ENOEXEC), "./cut-argument": runs, "./fits-cut": runs, "./too-long-cut": exec(LineTooLong, ENOEXEC),
 		"./cr": exec(CarriageReturn, ENOENT), "./bom": exec(ByteOrderMark, ENOEXEC), "./none": exec("script-interpreter-missing", ENOENT),
 		"./nothing": exec(NoInterpreter, ENOEXEC), "./blank": exec(NoInterpreter, ENOEXEC), "./all-blank": exec(NoInterpreter, ENOEXEC),
 		"./relative": exec(RelativeInterpreter, ENOENT), "./rel-ok": runs, "./empty": exec(Empty, ENOEXEC), "./text": exec(Text, ENOEXEC), "./binary": exec(UnknownFormat, ENOEXEC),
@@ -282,10 +283,18 @@ func cacheFile(t testing.TB, name, at string) string {
 
 func TestNativeELF(t *testing.T) {
 	text := elf(t, sample{arch: "amd64"})
+	bad := func(interp string, at int, value uint64) node {
+		b := []byte(elf(t, sample{arch: "amd64", interp: interp, text: strings.Repeat("x", 9000)}))
+		binary.LittleEndian.PutUint64(b[64+at:], value)
+		return file(string(b))
+	}
+	const size, place = 56 + 32, 56 + 8 // of PT_INTERP, the second program header
 	files := with(base(t, "linux"), fake{
 		"/work/magic": file(text[:3]), "/work/header": file(text[:40]), "/work/behind": file(text[:64]), "/work/code": file(text[:64+3*56] + "x"),
 		"/work/none": file(elf(t, sample{arch: "amd64", interp: "/none"})), "/work/text": file(elf(t, sample{arch: "amd64", interp: "/ld-text"})),
-		"/ld-text": file(strings.Repeat("text", 20)), "/ld-short": file("x"), "/work/short": file(elf(t, sample{arch: "amd64", interp: "/ld-short"})),
+		"/work/no-nul": bad("/lib64/ld-linux-x86-64.so.2", size, 5), "/work/one": bad("/x", size, 1), "/work/much": bad("/x", size, 5000), "/work/beyond": bad("/x", place, 1<<40),
+		"/work/tail": bad("", 32, 50000),
+		"/ld-text":   file(strings.Repeat("text", 20)), "/ld-short": file("x"), "/work/short": file(elf(t, sample{arch: "amd64", interp: "/ld-short"})),
 		"/work/other": file(elf(t, sample{arch: "amd64", interp: "/ld-mips"})), "/ld-mips": file(elf(t, sample{arch: "mips64", kind: typeDyn})),
 		"/work/32": file(elf(t, sample{arch: "i386"})), "/work/freebsd": file(elf(t, sample{arch: "amd64", osabi: 9})),
 		"/work/library": file(elf(t, sample{arch: "amd64", kind: typeDyn, noEntry: true})), "/work/lost": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})),
@@ -294,6 +303,7 @@ func TestNativeELF(t *testing.T) {
 	w := linuxWorld(t, files)
 	for name, want := range map[string]want{
 		"./magic": exec(UnknownFormat, ENOEXEC), "./header": exec(Truncated, ENOEXEC), "./behind": exec(Truncated, ENOEXEC), "./code": runs, // it is within a page
+		"./no-nul": exec(BadInterp, ENOEXEC), "./one": exec(BadInterp, ENOEXEC), "./much": exec(BadInterp, ENOEXEC), "./beyond": exec(BadInterp, EIO), "./tail": later(Truncated, AtProgram),
 		"./none": exec("loader-missing", ENOENT), "./text": exec("loader-not-elf", ELIBBAD), "./short": exec("loader-truncated", EIO), "./other": exec("loader-wrong-arch", ELIBBAD),
 		"./32": runs, "./freebsd": later(WrongSystem, AtProgram), "./library": later(SharedLibrary, AtProgram), "./lost": later(LibraryAbsent, AtLoader),
 		"./suid": runs, "./nosuid": but(SetIDDropped),

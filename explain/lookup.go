@@ -57,45 +57,36 @@ func (w *World) lookup(name string) (*place, *dead) {
 func (k *walk) from(at, name string) (*place, *dead) {
 	rest := split(name)
 	k.own = len(rest)
-	info, d := k.stat(at, at)
-	if d != nil {
-		return nil, d
-	}
-	for len(rest) > 0 {
+	info, d := k.stat(at)
+	for d == nil && len(rest) > 0 {
 		part := rest[0]
 		rest = rest[1:]
+		if d = k.enter(at, info, part); d != nil {
+			break
+		}
 		ofLink := len(rest) >= k.own
 		k.own = min(k.own, len(rest))
-		if d := k.enter(at, info, part); d != nil {
-			return nil, d
-		}
 		next := path.Join(at, part)
-		if part == "." || part == ".." {
-			at = next
-			if info, d = k.stat(at, at); d != nil {
-				return nil, d
-			}
-			continue
-		}
-		st, d := k.stat(next, next)
-		if d != nil {
+		var st Info
+		if st, d = k.stat(next); d != nil {
 			return nil, k.dangling(d, ofLink)
 		}
 		if st.Mode&fs.ModeSymlink == 0 {
 			at, info = next, st
 			continue
 		}
-		target, d := k.follow(next)
-		if d != nil {
-			return nil, d
+		var target string
+		if target, d = k.follow(next); d != nil {
+			break
 		}
 		rest = append(split(target), rest...)
 		if path.IsAbs(target) {
 			at = "/"
 		}
-		if info, d = k.stat(at, at); d != nil {
-			return nil, d
-		}
+		info, d = k.stat(at)
+	}
+	if d != nil {
+		return nil, d
 	}
 	return &place{at, info, k.links}, nil
 }
@@ -123,21 +114,21 @@ func (k *walk) enter(at string, info Info, part string) *dead {
 	return nil
 }
 
-func (k *walk) stat(name, shown string) (Info, *dead) {
+func (k *walk) stat(name string) (Info, *dead) {
 	info, err := k.w.Files.Lstat(name)
 	switch {
 	case err == nil:
 		return info, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return info, &dead{Missing, ENOENT, shown, shown + " is not there"}
+		return info, &dead{Missing, ENOENT, name, name + " is not there"}
 	case errors.Is(err, fs.ErrPermission):
-		return info, &dead{NotSearchable, EACCES, path.Dir(shown), shown + " may not be looked at"}
+		return info, &dead{NotSearchable, EACCES, path.Dir(name), name + " may not be looked at"}
 	case errors.Is(err, syscall.ENOTDIR):
-		return info, &dead{NotADirectory, ENOTDIR, path.Dir(shown), path.Dir(shown) + " is not a directory"}
+		return info, &dead{NotADirectory, ENOTDIR, path.Dir(name), path.Dir(name) + " is not a directory"}
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return info, &dead{NameTooLong, ENAMETOOLONG, shown, "the path is too long"}
+		return info, &dead{NameTooLong, ENAMETOOLONG, name, "the path is too long"}
 	}
-	return info, &dead{Unreadable, EIO, shown, err.Error()}
+	return info, &dead{Unreadable, EIO, name, err.Error()}
 }
 
 // dangling makes a missing file that only a symlink names a dangling link.

@@ -21,6 +21,7 @@ type node struct {
 	text  string
 	link  string
 	uid   uint32
+	gid   uint32
 	mount Mount
 }
 
@@ -49,7 +50,7 @@ func (f fake) Lstat(name string) (Info, error) {
 	if n.link != "" {
 		n.mode = fs.ModeSymlink | 0o777
 	}
-	return Info{Mode: n.mode, UID: n.uid, Size: int64(len(n.text))}, err
+	return Info{Mode: n.mode, UID: n.uid, GID: n.gid, Size: int64(len(n.text))}, err
 }
 
 func (f fake) Readlink(name string) (string, error) {
