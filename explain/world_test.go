@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"io/fs"
 	"maps"
@@ -115,112 +116,148 @@ type appender interface {
 	binary.AppendByteOrder
 }
 
-// elf makes it: a header, program headers, and one segment that is the whole
-// file, loaded at address 0.
+// maker writes an ELF file: a header, three program headers, and one segment that
+// is the whole file, loaded at address 0.
+type maker struct {
+	a     *arch.Arch
+	bo    appender
+	start int // of data in the file
+	data  []byte
+	strAt int
+	tags  [][2]int
+}
+
 func elf(t testing.TB, s sample) string {
 	t.Helper()
 	a := row(t, s.arch)
-	bo, is64 := a.Order.Binary().(appender), a.Class == 64
-	half, ehsize, phsize := a.Class/8, 52, 32
-	if is64 {
-		ehsize, phsize = 64, 56
-	}
-	word := func(b []byte, v int) []byte {
-		if is64 {
-			return bo.AppendUint64(b, uint64(v))
-		}
-		return bo.AppendUint32(b, uint32(v))
-	}
-	data, at := []byte{}, ehsize+3*phsize
-	here := func() int { return at + len(data) }
-	interpAt := here()
+	m := &maker{a: a, bo: a.Order.Binary().(appender)}
+	m.start = m.sizes(52+3*32, 64+3*56)
+	interpAt := m.here()
 	if s.interp != "" {
-		data = append(data, s.interp+"\x00"...)
+		m.data = append(m.data, s.interp+"\x00"...)
 	}
-	data = append(data, "\x00"+s.text+"\x00"...)
-	strAt := here()
-	data = append(data, 0)
-	str := func(text string) int { n := here() - strAt; data = append(data, text+"\x00"...); return n }
-	var tags [][2]int
+	m.data = append(m.data, "\x00"+s.text+"\x00"...)
+	m.strAt = m.here()
+	m.data = append(m.data, 0)
+	m.names(s)
+	m.versions(s)
+	m.tags = append(m.tags, [2]int{dtStrTab, m.strAt}, [2]int{dtNull, 0})
+	dynAt := m.here()
+	for _, tag := range m.tags {
+		m.data = m.word(m.word(m.data, tag[0]), tag[1])
+	}
+	h := m.header(s)
+	h = m.segment(h, ptLoad, 0, m.here())
+	if s.interp != "" {
+		h = m.segment(h, ptInterp, interpAt, len(s.interp)+1)
+	} else {
+		h = m.segment(h, 0, 0, 0)
+	}
+	h = m.segment(h, ptDynamic, dynAt, len(m.tags)*2*a.Class/8)
+	return string(h) + string(m.data)
+}
+
+func (m *maker) sizes(bits32, bits64 int) int {
+	if m.a.Class == 64 {
+		return bits64
+	}
+	return bits32
+}
+
+// here is where in the file the next byte of data goes.
+func (m *maker) here() int { return m.start + len(m.data) }
+
+func (m *maker) word(b []byte, v int) []byte {
+	if m.a.Class == 64 {
+		return m.bo.AppendUint64(b, uint64(v))
+	}
+	return m.bo.AppendUint32(b, uint32(v))
+}
+
+// str puts a string into the string table.
+func (m *maker) str(text string) int {
+	n := m.here() - m.strAt
+	m.data = append(m.data, text+"\x00"...)
+	return n
+}
+
+func (m *maker) names(s sample) {
 	for _, n := range s.needed {
-		tags = append(tags, [2]int{dtNeeded, str(n)})
+		m.tags = append(m.tags, [2]int{dtNeeded, m.str(n)})
 	}
 	if s.soname != "" {
-		tags = append(tags, [2]int{dtSoname, str(s.soname)})
+		m.tags = append(m.tags, [2]int{dtSoname, m.str(s.soname)})
 	}
 	if s.runpath != "" {
-		tags = append(tags, [2]int{dtRunpath, str(s.runpath)})
+		m.tags = append(m.tags, [2]int{dtRunpath, m.str(s.runpath)})
 	}
+}
+
+// versions writes DT_VERNEED, one record of 16 bytes and its only version for
+// each library, and DT_VERDEF, of 20 bytes and 8.
+func (m *maker) versions(s sample) {
 	var needs, defs []byte
-	libs := slices.Sorted(maps.Keys(s.wants))
-	for i, lib := range libs {
-		next := 32
-		if i == len(libs)-1 {
-			next = 0
+	next := func(i, n, size int) int {
+		if i == n-1 {
+			return 0
 		}
-		needs = bo.AppendUint16(bo.AppendUint16(needs, 1), 1)
-		for _, v := range []int{str(lib), 16, next, 0, 0, str(s.wants[lib]), 0} {
-			needs = bo.AppendUint32(needs, uint32(v))
+		return size
+	}
+	for i, lib := range slices.Sorted(maps.Keys(s.wants)) {
+		needs = m.bo.AppendUint16(m.bo.AppendUint16(needs, 1), 1)
+		for _, v := range []int{m.str(lib), 16, next(i, len(s.wants), 32), 0, 0, m.str(s.wants[lib]), 0} {
+			needs = m.bo.AppendUint32(needs, uint32(v))
 		}
 	}
 	for i, name := range s.has {
-		next := 28
-		if i == len(s.has)-1 {
-			next = 0
+		for _, v := range []uint16{1, 0, 1, 1} {
+			defs = m.bo.AppendUint16(defs, v)
 		}
-		defs = bo.AppendUint16(bo.AppendUint16(bo.AppendUint16(bo.AppendUint16(defs, 1), 0), 1), 1)
-		for _, v := range []int{0, 20, next, str(name), 0} {
-			defs = bo.AppendUint32(defs, uint32(v))
+		for _, v := range []int{0, 20, next(i, len(s.has), 28), m.str(name), 0} {
+			defs = m.bo.AppendUint32(defs, uint32(v))
 		}
 	}
-	for len(data)%8 != 0 {
-		data = append(data, 0)
+	for len(m.data)%8 != 0 {
+		m.data = append(m.data, 0)
 	}
 	if len(needs) > 0 {
-		tags = append(tags, [2]int{dtVerneed, here()}, [2]int{dtVerneedNum, len(libs)})
-		data = append(data, needs...)
+		m.tags = append(m.tags, [2]int{dtVerneed, m.here()}, [2]int{dtVerneedNum, len(s.wants)})
+		m.data = append(m.data, needs...)
 	}
 	if len(defs) > 0 {
-		tags = append(tags, [2]int{dtVerdef, here()}, [2]int{dtVerdefNum, len(s.has)})
-		data = append(data, defs...)
+		m.tags = append(m.tags, [2]int{dtVerdef, m.here()}, [2]int{dtVerdefNum, len(s.has)})
+		m.data = append(m.data, defs...)
 	}
-	tags = append(tags, [2]int{dtStrTab, strAt}, [2]int{dtNull, 0})
-	dynAt := here()
-	for _, tag := range tags {
-		data = word(word(data, tag[0]), tag[1])
-	}
-	size := here()
-	h := a.Header(s.osabi)[:24]
-	kind := s.kind
-	if kind == 0 {
-		kind = typeExec
-	}
-	bo.PutUint16(h[16:], kind)
-	entry := at
+}
+
+func (m *maker) header(s sample) []byte {
+	h := m.a.Header(s.osabi)[:24]
+	m.bo.PutUint16(h[16:], cmp.Or(s.kind, typeExec))
+	entry, size := m.start, m.sizes(52, 64)
 	if s.noEntry {
 		entry = 0
 	}
-	h = word(word(word(h, entry), ehsize), 0)
-	h = bo.AppendUint32(h, a.Flags.Value)
-	h = bo.AppendUint16(bo.AppendUint16(bo.AppendUint16(h, uint16(ehsize)), uint16(phsize)), 3)
-	h = append(h, make([]byte, ehsize-len(h))...)
-	segment := func(kind uint32, off, n int) {
-		if is64 {
-			h = bo.AppendUint32(bo.AppendUint32(h, kind), 5)
-			h = word(word(word(word(word(word(h, off), off), off), n), n), 8)
-			return
-		}
-		h = bo.AppendUint32(h, kind)
-		h = word(word(word(word(word(word(word(h, off), off), off), n), n), 5), 8)
+	h = m.word(m.word(m.word(h, entry), size), 0)
+	h = m.bo.AppendUint32(h, m.a.Flags.Value)
+	for _, v := range []int{size, m.sizes(32, 56), 3} {
+		h = m.bo.AppendUint16(h, uint16(v))
 	}
-	segment(ptLoad, 0, size)
-	if s.interp != "" {
-		segment(ptInterp, interpAt, len(s.interp)+1)
-	} else {
-		segment(0, 0, 0)
+	return append(h, make([]byte, size-len(h))...)
+}
+
+// segment adds a program header.
+func (m *maker) segment(h []byte, kind uint32, off, n int) []byte {
+	h = m.bo.AppendUint32(h, kind)
+	if m.a.Class == 64 {
+		h = m.bo.AppendUint32(h, 5)
 	}
-	segment(ptDynamic, dynAt, len(tags)*2*half)
-	return string(h) + string(data)
+	for _, v := range []int{off, off, off, n, n} {
+		h = m.word(h, v)
+	}
+	if m.a.Class == 32 {
+		h = m.bo.AppendUint32(h, 5)
+	}
+	return m.word(h, 8)
 }
 
 // qemuText is what an emulator says of itself.
