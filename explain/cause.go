@@ -35,6 +35,7 @@ const (
 	BadInterp     Cause = "bad-interp"       // a PT_INTERP that the kernel or the emulator refuses
 	WrongSystem   Cause = "wrong-system"     // a program of another operating system
 	WrongBrand    Cause = "unknown-brand"    // FreeBSD: native, but of no system that the kernel knows
+	KernelTooOld  Cause = "kernel-too-old"   // the ABI note wants a newer Linux
 	WrongArch     Cause = "wrong-arch"       // of another architecture than it must be
 	NotELF        Cause = "not-elf"          // a dynamic linker that is no ELF file
 	Unrecognised  Cause = "unrecognised"     // a native program that is no emulator that is known

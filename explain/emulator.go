@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/qemu"
@@ -87,6 +88,9 @@ func (e *explainer) emulated(f *elfFile) *Verdict {
 		return v
 	}
 	if v := e.whole(p); v != nil {
+		return v
+	}
+	if v := e.kernelVersion(p); v != nil {
 		return v
 	}
 	return e.runs(fmt.Sprintf("%s runs it, a program of %s", e.emulatorName(t), p.archText()))
@@ -241,9 +245,24 @@ func (e *explainer) system(f *elfFile) *Verdict {
 	}
 	os := f.identity().OS
 	if os == "" || os == e.w.OS || e.w.freebsd() {
-		return nil
+		return e.kernelVersion(f)
 	}
 	v := Verdict{Stage: AtProgram, Cause: WrongSystem, Remedy: e.systemRemedy(f, os)}
 	v.Message = fmt.Sprintf("%s is a program of %s, and the kernel starts it as one of %s", f.img.shown(), os, e.w.OS)
 	return e.bad(v, fmt.Sprintf("%s is a program of %s", f.img.shown(), os), "by its "+f.identity().OSFrom, fmt.Sprintf("OSABI %d", f.ident[7]))
+}
+
+// kernelVersion is the verdict on a program whose ABI note wants a newer Linux
+// than the one that runs. Its C library gives up with "FATAL: kernel too old";
+// an emulator tells it the version of the host's kernel.
+func (e *explainer) kernelVersion(f *elfFile) *Verdict {
+	have, _, _ := strings.Cut(e.w.Kernel, "-")
+	have = strings.TrimRight(have, "+")
+	id := f.identity()
+	if e.w.freebsd() || id.OS != "linux" || id.OSVersion == "" || have == "" || !laterVersion(id.OSVersion, have) {
+		return nil
+	}
+	v := Verdict{Stage: AtLoader, Cause: KernelTooOld, Remedy: "start a kernel of that version or a newer one, or take a build for this one"}
+	v.Message = fmt.Sprintf("%s wants Linux %s or newer (its ABI note), and this is %s", f.img.shown(), id.OSVersion, e.w.Kernel)
+	return e.bad(v, "compare the kernel with the ABI note of "+f.img.shown(), v.Message)
 }

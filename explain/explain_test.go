@@ -298,15 +298,16 @@ func TestNativeELF(t *testing.T) {
 		"/work/other": file(elf(t, sample{arch: "amd64", interp: "/ld-mips"})), "/ld-mips": file(elf(t, sample{arch: "mips64", kind: typeDyn})),
 		"/work/32": file(elf(t, sample{arch: "i386"})), "/work/freebsd": file(elf(t, sample{arch: "amd64", osabi: 9})),
 		"/work/library": file(elf(t, sample{arch: "amd64", kind: typeDyn, noEntry: true})), "/work/lost": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})),
-		"/work/suid": {mode: fs.ModeSetuid | 0o755, text: text}, "/work/nosuid": on(node{mode: fs.ModeSetuid | 0o755, text: text}, Mount{Point: "/m", NoSUID: true}),
+		"/work/old": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 18, 0}})), "/work/new": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 19, 0}})), "/work/suid": {mode: fs.ModeSetuid | 0o755, text: text}, "/work/nosuid": on(node{mode: fs.ModeSetuid | 0o755, text: text}, Mount{Point: "/m", NoSUID: true}),
 	})
 	w := linuxWorld(t, files)
+	w.Kernel = "6.18.0-fc-1+"
 	for name, want := range map[string]want{
 		"./magic": exec(UnknownFormat, ENOEXEC), "./header": exec(Truncated, ENOEXEC), "./behind": exec(Truncated, ENOEXEC), "./code": runs, // it is within a page
 		"./no-nul": exec(BadInterp, ENOEXEC), "./one": exec(BadInterp, ENOEXEC), "./much": exec(BadInterp, ENOEXEC), "./beyond": exec(BadInterp, EIO), "./tail": later(Truncated, AtProgram),
 		"./none": exec("loader-missing", ENOENT), "./text": exec("loader-not-elf", ELIBBAD), "./short": exec("loader-truncated", EIO), "./other": exec("loader-wrong-arch", ELIBBAD),
 		"./32": runs, "./freebsd": later(WrongSystem, AtProgram), "./library": later(SharedLibrary, AtProgram), "./lost": later(LibraryAbsent, AtLoader),
-		"./suid": runs, "./nosuid": but(SetIDDropped),
+		"./old": runs, "./new": later(KernelTooOld, AtLoader), "./suid": runs, "./nosuid": but(SetIDDropped),
 	} {
 		check(t, w, name, want)
 	}

@@ -109,6 +109,7 @@ type sample struct {
 	has     []string
 	text    string // anything, such as what an emulator says of itself
 	noEntry bool
+	linux   [3]uint32 // the oldest kernel that its ABI note names
 }
 
 type appender interface {
@@ -148,13 +149,29 @@ func elf(t testing.TB, s sample) string {
 	}
 	h := m.header(s)
 	h = m.segment(h, ptLoad, 0, m.here())
-	if s.interp != "" {
+	switch {
+	case s.interp != "":
 		h = m.segment(h, ptInterp, interpAt, len(s.interp)+1)
-	} else {
+	case s.linux != [3]uint32{}:
+		h = m.segment(h, 4, m.note(s.linux), 32)
+	default:
 		h = m.segment(h, 0, 0, 0)
 	}
 	h = m.segment(h, ptDynamic, dynAt, len(m.tags)*2*a.Class/8)
 	return string(h) + string(m.data)
+}
+
+// note writes a GNU ABI note (PT_NOTE is 4), and returns where it is.
+func (m *maker) note(linux [3]uint32) int {
+	at := m.here()
+	for _, v := range []uint32{4, 16, 1} {
+		m.data = m.bo.AppendUint32(m.data, v)
+	}
+	m.data = append(m.data, "GNU\x00\x00\x00\x00\x00"...)
+	for _, v := range linux {
+		m.data = m.bo.AppendUint32(m.data, v)
+	}
+	return at
 }
 
 func (m *maker) sizes(bits32, bits64 int) int {
