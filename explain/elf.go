@@ -33,6 +33,7 @@ type elfFile struct {
 	flags   uint32
 	entry   uint64
 	phoff   uint64
+	ehsize  uint16
 	phsize  uint16
 	phnum   uint16
 
@@ -68,10 +69,10 @@ func parseELF(img *image) *elfFile {
 	f.kind, f.machine = f.bo.Uint16(h[16:]), f.bo.Uint16(h[18:])
 	if f.class == 64 {
 		f.entry, f.phoff, f.flags = f.bo.Uint64(h[24:]), f.bo.Uint64(h[32:]), f.bo.Uint32(h[48:])
-		f.phsize, f.phnum = f.bo.Uint16(h[54:]), f.bo.Uint16(h[56:])
+		f.ehsize, f.phsize, f.phnum = f.bo.Uint16(h[52:]), f.bo.Uint16(h[54:]), f.bo.Uint16(h[56:])
 	} else {
 		f.entry, f.phoff, f.flags = uint64(f.bo.Uint32(h[24:])), uint64(f.bo.Uint32(h[28:])), f.bo.Uint32(h[36:])
-		f.phsize, f.phnum = f.bo.Uint16(h[42:]), f.bo.Uint16(h[44:])
+		f.ehsize, f.phsize, f.phnum = f.bo.Uint16(h[40:]), f.bo.Uint16(h[42:]), f.bo.Uint16(h[44:])
 	}
 	f.readSegments()
 	return f
@@ -91,9 +92,9 @@ func (f *elfFile) segmentSize() int {
 	return 32
 }
 
-// segmentsMax is what fits into a page, which is all that Linux reads
-// (load_elf_phdrs); QEMU and the linkers read no more of programs that exist.
-const segmentsMax = 4096
+// segmentsMax is what Linux reads of the program headers, in bytes
+// (load_elf_phdrs; older kernels read a page). Programs that exist have far less.
+const segmentsMax = 65536
 
 func (f *elfFile) readSegments() {
 	size := int(f.phnum) * f.segmentSize()

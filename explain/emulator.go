@@ -141,6 +141,8 @@ func (e *explainer) takesELF(p *elfFile, m emulator) *Verdict {
 		} else if p.kind == typeCore {
 			v.Cause = CoreFile
 		}
+	case int(p.ehsize) != p.headerSize():
+		v.Cause, v.Message = BadHeaders, fmt.Sprintf("%s: it says that its ELF header has %d bytes; it has %d", at, p.ehsize, p.headerSize())
 	case p.tableErr != "":
 		v.Cause, v.Message = BadHeaders, at+": "+p.tableErr
 		if p.phoff+uint64(p.phnum)*uint64(p.phsize) > uint64(p.img.size()) {
@@ -173,7 +175,21 @@ func (e *explainer) emulatedSystem(p *elfFile, m emulator) *Verdict {
 	v := Verdict{Stage: AtProgram, Cause: WrongSystem}
 	v.Message = fmt.Sprintf("%s is a program of %s, and the emulator that gets it translates the system calls of %s", p.img.shown(), os, m.system())
 	v.Remedy = e.systemRemedy(p, os)
-	return e.bad(v, fmt.Sprintf("%s is a program of %s", p.img.shown(), os), "by its "+p.identity().OSFrom, fmt.Sprintf("OSABI %d", p.ident[7]))
+	return e.otherSystem(v, p)
+}
+
+// otherSystem is the verdict on a program that bears the mark of another system.
+// An OSABI alone proves nothing, except for FreeBSD's.
+func (e *explainer) otherSystem(v Verdict, f *elfFile) *Verdict {
+	id := f.identity()
+	what := fmt.Sprintf("%s is a program of %s", f.img.shown(), id.OS)
+	evidence := []string{"by its " + id.OSFrom, fmt.Sprintf("OSABI %d", f.ident[7])}
+	if id.OSFrom == "osabi" && id.OS != "freebsd" {
+		v.Runs, v.Stage = Unknown, ""
+		e.step(Note, what, evidence...)
+		return &v
+	}
+	return e.bad(v, what, evidence...)
 }
 
 // prefix is the directory in which QEMU looks first for absolute names:
@@ -249,7 +265,7 @@ func (e *explainer) system(f *elfFile) *Verdict {
 	}
 	v := Verdict{Stage: AtProgram, Cause: WrongSystem, Remedy: e.systemRemedy(f, os)}
 	v.Message = fmt.Sprintf("%s is a program of %s, and the kernel starts it as one of %s", f.img.shown(), os, e.w.OS)
-	return e.bad(v, fmt.Sprintf("%s is a program of %s", f.img.shown(), os), "by its "+f.identity().OSFrom, fmt.Sprintf("OSABI %d", f.ident[7]))
+	return e.otherSystem(v, f)
 }
 
 // kernelVersion is the verdict on a program whose ABI note wants a newer Linux

@@ -133,7 +133,10 @@ func foreign(t testing.TB) fake {
 }
 
 func TestLinuxActivators(t *testing.T) {
-	files := with(with(base(t, "linux"), foreign(t)), fake{"/m/cut": file(elf(t, sample{arch: "mips64"})[:30]), "/m/arm": file(elf(t, sample{arch: "aarch64"})), "/m/x.jar": file("PK")})
+	files := with(with(base(t, "linux"), foreign(t)), fake{"/m/cut": file(elf(t, sample{arch: "mips64"})[:30]), "/m/arm": file(elf(t, sample{arch: "aarch64"})), "/m/x.jar": file("PK"), "/m/netbsd": file(elf(t, sample{arch: "mips64", osabi: 2}))})
+	header := []byte(files["/m/static"].text)
+	header[52] = 1
+	files["/m/header"] = file(string(header))
 	good := entry(t, "mips64", "mips64", "/usr/bin/qemu-mips64")
 	wrong := entry(t, "wrong", "mips64", "/usr/bin/qemu-aarch64")
 	gone := entry(t, "gone", "mips64", "/none")
@@ -164,6 +167,7 @@ func TestLinuxActivators(t *testing.T) {
 		{"foreign emulator", "/m/static", []Entry{foreignEmulator}, exec("emulator-wrong-arch", ENOEXEC)},
 		{"captures all", "/usr/bin/native-static", []Entry{native}, exec(CapturesNative, ELOOP)}, {"captures some", "/bin/sh", []Entry{shell}, later(CapturesNative, AtEmulator)},
 		{"extension", "/m/x.jar", []Entry{jar}, runs}, {"object", "/m/object", []Entry{good}, exec(ObjectFile, ENOEXEC)}, {"core", "/m/core", []Entry{good}, exec(CoreFile, ENOEXEC)},
+		{"netbsd perhaps", "/m/netbsd", []Entry{good}, want{runs: Unknown, cause: WrongSystem}}, {"header of another size", "/m/header", []Entry{good}, later(BadHeaders, AtEmulator)},
 		{"library", "/m/library", []Entry{good}, later(SharedLibrary, AtProgram)}, {"cut", "/m/cut", []Entry{good}, later(Truncated, AtEmulator)},
 		{"unrecognised", "/m/static", []Entry{unknown}, want{runs: Unknown, cause: "emulator-unrecognised"}},
 	} {
