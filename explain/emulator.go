@@ -179,12 +179,12 @@ func (e *explainer) emulatedSystem(p *elfFile, m emulator) *Verdict {
 }
 
 // otherSystem is the verdict on a program that bears the mark of another system.
-// An OSABI alone proves nothing, except for FreeBSD's.
+// An OSABI alone proves little, but for those of FreeBSD and of GNU.
 func (e *explainer) otherSystem(v Verdict, f *elfFile) *Verdict {
 	id := f.identity()
 	what := fmt.Sprintf("%s is a program of %s", f.img.shown(), id.OS)
 	evidence := []string{"by its " + id.OSFrom, fmt.Sprintf("OSABI %d", f.ident[7])}
-	if id.OSFrom == "osabi" && id.OS != "freebsd" {
+	if id.OSFrom == "osabi" && id.OS != "freebsd" && id.OS != "linux" {
 		v.Runs, v.Stage = Unknown, ""
 		e.step(Note, what, evidence...)
 		return &v
