@@ -136,9 +136,10 @@ func (e *explainer) takesELF(p *elfFile, m emulator) *Verdict {
 		v.Cause, v.Message = Truncated, fmt.Sprintf("%s ends at byte %d, within its ELF header; the activator looks at the first bytes only", at, p.img.size())
 	case p.kind != typeExec && p.kind != typeDyn:
 		v.Cause, v.Message = BadHeaders, fmt.Sprintf("%s is ELF of type %s, and the emulator wants a program", at, typeText(p.kind))
-		if p.kind == typeObj {
+		switch p.kind {
+		case typeObj:
 			v.Cause = ObjectFile
-		} else if p.kind == typeCore {
+		case typeCore:
 			v.Cause = CoreFile
 		}
 	case int(p.ehsize) != p.headerSize():

@@ -77,7 +77,7 @@ func (l *linker) prepare(f *elfFile, interp string) {
 		}
 	case freebsdRTL:
 		hints := parseHints(l.read("/var/run/ld-elf.so.hints"), f.bo)
-		l.defaults = append(hints, "/lib", "/usr/lib")
+		l.defaults = slices.Concat(hints, []string{"/lib", "/usr/lib"})
 	case glibc:
 		l.cache = parseCache(l.read("/etc/ld.so.cache"), f.bo)
 		fallthrough
