@@ -227,7 +227,7 @@ func (e *explainer) emulatedLoader(p *elfFile, m emulator, prefix string) *Verdi
 	l := &linker{e: e, prefix: prefix}
 	at, ok := l.guest(name)
 	if !ok {
-		v := Verdict{Stage: AtEmulator, Cause: asLoader.cause(Missing), Message: fmt.Sprintf("%s needs the dynamic linker %s, which is not there%s", p.img.shown(), unquoted(name), e.where())}
+		v := Verdict{Stage: AtEmulator, Cause: asLoader.cause(Missing)}
 		e.loaderRemedy(p, name, &v)
 		return e.bad(v, "the emulator opens the dynamic linker "+unquoted(name), "it is not there")
 	}

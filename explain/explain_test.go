@@ -267,6 +267,13 @@ func TestLibraries(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { check(t, linuxWorld(t, tt.files, good), "/m/dynamic", tt.want) })
 	}
+	soft := with(base(t, "linux"), fake{"/m/hf": file(elf(t, sample{arch: "armv7", interp: "/lib/ld-linux-armhf.so.3"})), "/lib/ld-linux.so.3": file(elf(t, sample{arch: "arm", kind: typeDyn}))})
+	held := entry(t, "arm", "arm", "/none")
+	held.Flags.FixBinary = true
+	x := check(t, linuxWorld(t, soft, held), "/m/hf", later("loader-missing", AtEmulator))
+	if !strings.Contains(x.Verdict.Message, "while /lib/ld-linux.so.3 is: ") {
+		t.Error(x.Verdict.Message)
+	}
 	w := linuxWorld(t, elsewhere, good)
 	w.LibraryPath = "/else"
 	elsewhere["/else/libfoo.so.1"] = whole["/usr/lib/libfoo.so.1"]

@@ -81,11 +81,14 @@ func fedoraBits(a *arch.Arch) string {
 // suffix is what apt wants behind the name of a package of another architecture
 // than the root's own.
 func (e *explainer) suffix(a *arch.Arch) string {
-	own := e.w.Natives[0].Name
-	if e.w.Jail != nil {
+	own, listed := "", strings.Fields(string((&linker{e: e}).read("/var/lib/dpkg/arch")))
+	switch {
+	case e.w.Jail != nil:
 		own = e.w.Jail.Arch
-	} else if status := string((&linker{e: e}).read("/var/lib/dpkg/arch")); status != "" {
-		own = strings.Fields(status + " -")[0]
+	case len(listed) > 0:
+		own = listed[0]
+	case len(e.w.Natives) > 0:
+		own = e.w.Natives[0].Name
 	}
 	if a.Debian == "" || a.Name == own || a.Debian == own {
 		return ""

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/arch"
@@ -256,7 +257,7 @@ func (e *explainer) credentialRemedy(t taken) string {
 // loaderRemedy completes the verdict on a dynamic linker that cannot be opened.
 func (e *explainer) loaderRemedy(f *elfFile, name string, v *Verdict) {
 	if v.Cause == asLoader.cause(Missing) || v.Cause == asLoader.cause(DanglingLink) {
-		v.Message = fmt.Sprintf("%s needs the dynamic linker %s, which is not there%s: the error is of the linker, not of the program", f.img.shown(), unquoted(name), e.where())
+		v.Message = fmt.Sprintf("%s needs the dynamic linker %s, which is not there%s%s: the error is of the linker, not of the program", f.img.shown(), unquoted(name), e.where(), e.otherLoaders(f, name))
 		v.Remedy = e.loaderPackage(f, name)
 		if f.img.role == asEmulator {
 			v.Cause = "emulator-dynamic"
@@ -264,6 +265,26 @@ func (e *explainer) loaderRemedy(f *elfFile, name string, v *Verdict) {
 			v.Remedy = e.emulatorRemedy(e.taken[len(e.taken)-1].entry, v.Cause)
 		}
 	}
+}
+
+// otherLoaders tells of dynamic linkers for the same kind of machine that are
+// there: of soft float where hard float is wanted, or of another C library.
+func (e *explainer) otherLoaders(f *elfFile, name string) string {
+	var found []string
+	for _, a := range arch.All() {
+		if a.Machine != f.machine || a.Class != f.class || a.Order != f.order {
+			continue
+		}
+		for _, linker := range a.Linkers["linux"] {
+			if _, d := e.w.lookup(linker); d == nil && linker != name && !slices.Contains(found, linker) {
+				found = append(found, linker)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	return ", while " + strings.Join(found, " and ") + " is: the root is of another ABI or C library"
 }
 
 // loaderPackage gets the dynamic linker of a program into the root.
@@ -275,6 +296,8 @@ func (e *explainer) loaderPackage(f *elfFile, name string) string {
 	switch {
 	case a == nil:
 		return "put the dynamic linker to " + e.onHost(name)
+	case e.w.Jail != nil && e.w.Jail.Arch != a.Name:
+		return "programs of " + a.Name + " need a jail of their own: xjail create " + a.Name
 	case e.w.Jail != nil:
 		return "put the dynamic linker of " + a.Name + " to " + e.onHost(name) + ", or make the jail again: " + e.remake()
 	case e.rootIs("debian", "ubuntu") && libcOf(name) == musl:
