@@ -18,8 +18,9 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor internal/fault internal/ui jail jail/extract jail/source qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/source qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
+	"explain":                  "activators arch qemu",
 	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
