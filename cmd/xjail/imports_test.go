@@ -18,13 +18,14 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
-	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source qemu",
+	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/inventory jail/source qemu",
 	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
 	"jail/devfsrule":          "",
 	"jail/vfsopt":             "internal/fault",
 	"jail/extract":            "internal/fault",
+	"jail/inventory":          "arch internal/fault jail/extract",
 	"jail/miniroot":           "internal/fault",
 	"qemu":                    "arch internal/aptsources internal/fault",
 	"activators":              "internal/fault",
