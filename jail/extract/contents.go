@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/xjail/xjail/internal/fault"
 )
 
 // peekBytes of what is in a file are there to be looked at.
@@ -22,8 +24,9 @@ type Contents struct {
 	ctx    context.Context
 	in     *source
 	stream *tarStream
-	plain  io.Seeker // set when nothing compresses it and it can be seeked in
-	peeker *bufio.Reader
+	plain  io.Seeker     // set when nothing compresses it and it can be seeked in
+	head   []byte        // of the file itself
+	peeker *bufio.Reader // nil when plain is set
 	closer io.Closer
 	opts   Options
 }
@@ -39,10 +42,11 @@ func Open(ctx context.Context, name string, src io.Reader, size int64, opts Opti
 	in := &source{name: name, raw: src, total: size}
 	buffered := bufio.NewReaderSize(in, bufferFor(size))
 	head, err := buffered.Peek(min(buffered.Size(), peekBytes))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading %s: %w", in.label(), err)
+	if err != nil && !errors.Is(err, io.EOF) { // it may be shorter
+		return nil, in.unread(err)
 	}
-	c := &Contents{ctx: ctx, in: in, opts: opts}
+	err = nil
+	c := &Contents{ctx: ctx, in: in, opts: opts, head: head}
 	codec, _ := compressionOf(ctx, head)
 	in.format = codec.name
 	switch {
@@ -79,7 +83,7 @@ func (c *Contents) openPlain(src io.Reader, buffered *bufio.Reader) {
 		return
 	}
 	if _, err := seeker.Seek(at-int64(buffered.Buffered()), io.SeekStart); err == nil {
-		c.plain, c.stream.r = seeker, c.in
+		c.plain, c.stream.r, c.peeker = seeker, c.in, nil // a Peek would go on reading
 	}
 }
 
@@ -124,6 +128,9 @@ func (c *Contents) Compression() string { return c.in.format }
 // KiB, before anything is read. With a decompressor's error it returns what came
 // before that.
 func (c *Contents) Peek() ([]byte, error) {
+	if c.peeker == nil {
+		return c.head, nil
+	}
 	head, err := c.peeker.Peek(min(c.peeker.Size(), peekBytes))
 	if err == nil || errors.Is(err, io.EOF) {
 		return head, nil
@@ -212,7 +219,20 @@ func (c *Contents) blame(err error) error {
 	if stream == nil {
 		stream = &tarStream{}
 	}
+	var known *fault.Error
+	if read := c.in.err.Load(); read != nil && errors.As(*read, &known) {
+		return *read // src is in an archive, and that one is at fault
+	}
 	return c.in.blame(stream, err)
+}
+
+// unread is a failure of reading the source itself.
+func (in *source) unread(err error) error {
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return fmt.Errorf("reading %s: %w", in.label(), err)
 }
 
 // Close ends the reading. src stays open.

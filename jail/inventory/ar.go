@@ -153,6 +153,9 @@ const debianBinary = "debian-binary"
 // ar looks at the members of an ar archive.
 func (a *archive) ar(r io.Reader, at place) error {
 	in, err := newArReader(r)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	debian := false
 	for n := int64(0); err == nil; n++ {
 		var name string
@@ -202,7 +205,7 @@ type arMember struct {
 func (m *arMember) Read(p []byte) (int, error) {
 	n, err := m.in.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = m.a.arDamage(err, m.at)
+		err = m.a.arDamage(err, m.at) // not the end, so it is not nil
 	}
 	return n, err
 }

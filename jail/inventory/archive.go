@@ -42,8 +42,16 @@ func (w *worker) archive(fd int, st stat, k kind, src *source, link *linked) {
 		err = a.contents(f, st.size, place{depth: 1, must: src.named})
 	}
 	if err != nil && w.ctx.Err() == nil {
-		a.failed(src.group, a.path, err)
+		a.keep(Found{group: src.group, Path: a.path, Err: a.named(err), link: link})
 	}
+}
+
+// named makes sure that an error names the file.
+func (a *archive) named(err error) error {
+	if strings.Contains(err.Error(), label(a.path, "")) {
+		return err
+	}
+	return readError(a.path, err)
 }
 
 // place is where in an archive something is.
@@ -58,7 +66,7 @@ func (a *archive) contents(src io.Reader, size int64, at place) error {
 	name := label(a.path, at.member)
 	c, err := extract.Open(a.ctx, name, src, size, a.opts.Limits)
 	if err != nil {
-		return err
+		return a.unopened(err, at)
 	}
 	defer c.Close()
 	head, headErr := c.Peek()
@@ -79,6 +87,16 @@ func (a *archive) contents(src io.Reader, size int64, at place) error {
 		return fault.New(fault.Damaged, "", "%s: neither an ELF file nor an archive of a known kind", name)
 	}
 	return nil // a compressed text
+}
+
+// unopened passes over a compressed file that was found and of which nothing
+// can be decompressed: nobody knows that it is an archive.
+func (a *archive) unopened(err error, at place) error {
+	if at.must || fault.KindOf(err) != fault.Damaged {
+		return err
+	}
+	a.counts.Closed++
+	return nil
 }
 
 // notRead is the error for an archive of a kind that is not read.

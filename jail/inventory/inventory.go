@@ -10,6 +10,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"unicode"
 
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/extract"
 )
 
@@ -64,6 +66,23 @@ type Found struct {
 
 	group int     // the argument it belongs to
 	link  *linked // set when the file has several names
+}
+
+// rename gives a file with several names the least of them, whoever was faster.
+func (f *Found) rename() {
+	if f.link == nil || f.link.path == f.Path {
+		return
+	}
+	old := Printable(f.Path)
+	f.Path = f.link.path
+	var known *fault.Error
+	if errors.As(f.Err, &known) {
+		renamed := *known
+		if rest, ok := strings.CutPrefix(known.What, old); ok {
+			renamed.What = Printable(f.Path) + rest
+		}
+		f.Err = &renamed
+	}
 }
 
 // Label is path and member for people, on one line and without control
@@ -207,10 +226,8 @@ func (s *scan) result(workers []*worker) *Result {
 		r.Counts.add(&w.counts)
 		r.Mounts = append(r.Mounts, w.mounts...)
 	}
-	for i, f := range r.Found {
-		if f.link != nil && f.Err == nil {
-			r.Found[i].Path = f.link.path
-		}
+	for i := range r.Found {
+		r.Found[i].rename()
 	}
 	slices.SortFunc(r.Found, func(a, b Found) int {
 		return cmp.Or(cmp.Compare(a.group, b.group), strings.Compare(a.Path, b.Path), strings.Compare(a.Member, b.Member))

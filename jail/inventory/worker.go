@@ -155,7 +155,7 @@ func (w *worker) fault(group int, path, member string, err error) {
 
 // failed adds a failed system call, or another failure.
 func (w *worker) failed(group int, path string, err error) {
-	w.found = append(w.found, Found{group: group, Path: path, Err: readError(path, err)})
+	w.keep(Found{group: group, Path: path, Err: readError(path, err)})
 }
 
 // readError gives a failed system call its kind; the error of package os would
