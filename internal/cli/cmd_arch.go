@@ -16,7 +16,7 @@ func newArch(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "arch",
 		Short:   "The catalog of architectures, and what a file is",
-		Long:    "The catalog of architectures: names, ELF facts, and the magic and mask computed\nfrom them. identify says what an ELF file is.",
+		Long:    "The catalog of architectures: names, ELF facts, and the magic and mask computed\nfrom them. identify says what ELF files are.",
 		Example: "  xjail arch list\n  xjail arch show mips64\n  xjail arch identify /bin/sh",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -73,11 +73,13 @@ file exists). Other files in a directory are only counted.`,
 			if len(args) == 0 && o.filesFrom == "" {
 				return usageError(cmd, "%s: FILE is missing", cmd.CommandPath())
 			}
+			if o.list && o.summary {
+				return usageError(cmd, "--list and --summary exclude one another")
+			}
 			return runArchIdentify(cmd.Context(), g, o, args)
 		},
 	}
 	o.addFlags(cmd.Flags())
-	cmd.MarkFlagsMutuallyExclusive("list", "summary")
 	_ = cmd.RegisterFlagCompletionFunc("expect", completeExpected)
 	return cmd
 }

@@ -162,6 +162,9 @@ func (a *archive) ar(r io.Reader, at place) error {
 		if name, err = in.next(); err != nil {
 			break
 		}
+		if a.ctx.Err() != nil {
+			return a.ctx.Err()
+		}
 		if n >= a.opts.Limits.MaxEntries {
 			return fault.New(fault.Unsafe, "", "%s is refused: more than %d members", label(a.path, at.member), n)
 		}
@@ -184,7 +187,7 @@ func isPart(name string) bool {
 // debianPart looks into one of the tars of a Debian package. The files that it
 // installs are named as they are there.
 func (a *archive) debianPart(r io.Reader, size int64, name string, at place) error {
-	part := place{member: at.member, depth: at.depth, must: true}
+	part := place{member: at.member, depth: at.depth, must: true, part: true}
 	if strings.HasPrefix(name, "control.tar") {
 		part.member = join(at.member, name)
 	}

@@ -59,6 +59,7 @@ type place struct {
 	member string // "" for the file itself
 	depth  int    // archives that it is or is in
 	must   bool   // to be neither a program nor an archive is an error
+	part   bool   // a part of a Debian package, which was counted
 }
 
 // contents looks at a file, or a member of an archive, that is not a zip.
@@ -74,7 +75,9 @@ func (a *archive) contents(src io.Reader, size int64, at place) error {
 	case kind == elf:
 		return a.program(c, at.member)
 	case kind == tarball:
-		a.counts.Archives++
+		if !at.part {
+			a.counts.Archives++
+		}
 		return c.EachMember(func(h *tar.Header, r io.Reader) error { return a.tarMember(h, r, at) })
 	case kind == arLibrary:
 		a.counts.Archives++

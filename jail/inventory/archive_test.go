@@ -79,6 +79,9 @@ func TestArchives(t *testing.T) {
 		t.Run("deb"+ending, func(t *testing.T) {
 			r := scanFile(t, Options{}, debOf(t, pack, ending, members()...))
 			wantLines(t, r, dirOf(r), "f:../up amd64", "f:/abs mips64", "f:bin/sh aarch64", "f:lib/x.so aarch64")
+			if r.Counts.Archives != 1 {
+				t.Errorf("%+v", r.Counts)
+			}
 		})
 		t.Run("program"+ending, func(t *testing.T) {
 			r := scanFile(t, Options{}, pack(t, program("mips64")))
@@ -306,7 +309,7 @@ func FuzzArchive(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		opts := Options{Archives: true, MaxMember: 1 << 20, Limits: extract.Options{MaxEntries: 1000, MaxBytes: 8 << 20}}
+		opts := Options{Archives: true, Workers: 1, MaxMember: 1 << 20, Limits: extract.Options{MaxEntries: 1000, MaxBytes: 8 << 20}}
 		r := mustScan(t, opts, path)
 		for _, found := range r.Found {
 			if (found.ID == nil) == (found.Err == nil) {
