@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func runArchIdentify(ctx context.Context, g *globals, o *identifyOptions, args [
 		}
 		o.archs = append(o.archs, a)
 	}
-	list, err := g.filesFrom(o.filesFrom)
+	list, err := g.filesFrom(ctx, o.filesFrom)
 	if err != nil {
 		return err
 	}
@@ -119,11 +120,29 @@ func runArchIdentify(ctx context.Context, g *globals, o *identifyOptions, args [
 const maxFileList = 1 << 30
 
 // filesFrom reads a list of names: ended by NUL where there is one, else lines.
-func (g *globals) filesFrom(name string) ([]string, error) {
+// It ends with ctx, though nobody may ever open or write a pipe.
+func (g *globals) filesFrom(ctx context.Context, name string) ([]string, error) {
+	type result struct {
+		list []string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		list, err := readNames(name, g.Stdin)
+		done <- result{list, err}
+	}()
+	select {
+	case got := <-done:
+		return got.list, got.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func readNames(name string, in io.Reader) ([]string, error) {
 	if name == "" {
 		return nil, nil
 	}
-	in := g.Stdin
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -143,13 +162,8 @@ func (g *globals) filesFrom(name string) ([]string, error) {
 	if bytes.IndexByte(text, 0) >= 0 {
 		end = "\x00"
 	}
-	var list []string
-	for path := range strings.SplitSeq(string(text), end) {
-		if path != "" {
-			list = append(list, path)
-		}
-	}
-	return list, nil
+	list := strings.Split(string(text), end)
+	return slices.DeleteFunc(list, func(name string) bool { return name == "" }), nil
 }
 
 // identifyProgress shows how far a scan is when it takes long.

@@ -73,7 +73,7 @@ func (a *archive) contents(src io.Reader, size int64, at place) error {
 	head, headErr := c.Peek()
 	switch kind := sniff(head); {
 	case kind == elf:
-		return a.program(c, at.member)
+		return a.program(c, sizeOf(c, size), at.member)
 	case kind == tarball:
 		if !at.part {
 			a.counts.Archives++
@@ -158,7 +158,7 @@ func (a *archive) member(r io.Reader, size int64, at place) error {
 	kind := sniff(head)
 	switch {
 	case kind == elf:
-		return a.program(whole, at.member)
+		return a.program(whole, size, at.member)
 	case kind == other:
 		return nil
 	case !a.opts.Archives || at.depth >= maxNested:
@@ -195,8 +195,9 @@ func (a *archive) failedMember(name string, err error) {
 
 // program identifies an ELF file that is read from r. Its sections are at its
 // end, so all of it is kept, up to MaxMember.
-func (a *archive) program(r io.Reader, member string) error {
+func (a *archive) program(r io.Reader, size int64, member string) error {
 	a.body.Reset()
+	a.body.Grow(int(min(max(size, 0), a.opts.MaxMember)) + 2*bytes.MinRead) // doubling it would cost twice the memory
 	_, err := a.body.ReadFrom(io.LimitReader(r, a.opts.MaxMember+1))
 	if err != nil {
 		return err
@@ -212,6 +213,15 @@ func (a *archive) program(r io.Reader, member string) error {
 	f.Cut = body.missed
 	a.keep(f)
 	return nil
+}
+
+// sizeOf is the size of the contents of a file of size bytes: nobody knows that of
+// what is compressed.
+func sizeOf(c *extract.Contents, size int64) int64 {
+	if c.Compression() != "" {
+		return 0
+	}
+	return size
 }
 
 // memberReader reads what was kept of a member, and notices when it was not
