@@ -69,7 +69,7 @@ func (a *archive) contents(src io.Reader, size int64, at place) error {
 	if err != nil {
 		return a.unopened(err, at)
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // it was only read
 	head, headErr := c.Peek()
 	switch kind := sniff(head); {
 	case kind == elf:
