@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/xjail/xjail/internal/fault"
 )
@@ -176,22 +177,46 @@ func (c *Contents) EachMember(visit func(h *tar.Header, r io.Reader) error) erro
 		if n >= c.opts.MaxEntries {
 			return tooMany(h.Name, c.opts.MaxEntries)
 		}
-		member := &memberReader{c, tr}
+		member := &memberReader{c: c, r: tr}
 		if err := visit(h, member); err != nil {
 			return err
 		}
-		if c.plain == nil {
-			if _, err := io.Copy(io.Discard, member); err != nil {
-				return err
-			}
+		if err := c.pass(h, member); err != nil {
+			return err
 		}
 	}
 }
 
+// pass reads what visit left of a member, so that what archive/tar reads for the
+// next header is the header. Where it can seek it skips more than one byte by
+// itself. The holes of a sparse file are not in the archive, and may be without
+// end.
+func (c *Contents) pass(h *tar.Header, member *memberReader) error {
+	if isSparse(h) || c.plain != nil && h.Size-member.read > 1 {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, member)
+	return err
+}
+
+// isSparse tells whether a member has holes, in GNU tar's forms.
+func isSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
 // memberReader reads a member; its errors say what is wrong with the archive.
 type memberReader struct {
-	c *Contents
-	r io.Reader
+	c    *Contents
+	r    io.Reader
+	read int64
 }
 
 func (m *memberReader) Read(p []byte) (int, error) {
@@ -199,6 +224,7 @@ func (m *memberReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := m.r.Read(p)
+	m.read += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = m.c.blame(&sourceError{err})
 	}
