@@ -1,5 +1,7 @@
 package activators
 
+import "slices"
+
 // Severity says how bad a Finding is. They are ordered: the first is the worst.
 type Severity string
 
@@ -18,6 +20,16 @@ const (
 
 // Severities are all of them, the worst first.
 func Severities() []Severity { return []Severity{Unsafe, Severe, Warning, Note} }
+
+// AsBadAs tells whether s is o or worse. An unknown severity is the least.
+func (s Severity) AsBadAs(o Severity) bool { return s.rank() <= o.rank() }
+
+func (s Severity) rank() int {
+	if i := slices.Index(Severities(), s); i >= 0 {
+		return i
+	}
+	return len(Severities())
+}
 
 // Code names what is wrong; docs/activators.md explains each.
 type Code string
@@ -60,6 +72,17 @@ const (
 	LosesCredentials  Code = "loses-credentials" // set-id programs run without their rights
 	NotInRoots        Code = "not-in-roots"      // the interpreter is looked for in each root, and is not opened at registration
 )
+
+// Codes are all codes, in the order of docs/activators.md.
+func Codes() []Code {
+	return []Code{
+		Invalid, MatchesEverything, CapturesNative, CapturesCompat, CapturesScripts, CapturesItself, NeverAsked,
+		Duplicate, Shadowed, ShadowedPartly,
+		NeverMatches, MissesPIE, MissesExec, MissesSystem, MissesABIVersion, MissesFlags, MatchesOther, Loose,
+		Missing, Dynamic, WrongHost, WrongTarget, NotExecutable, NotProgram, Script, NoExec, SetID, Replaced,
+		Disabled, TableOff, NoMask, LosesArgv0, LosesCredentials, NotInRoots,
+	}
+}
 
 // Finding is one thing that is wrong with a set of entries.
 type Finding struct {

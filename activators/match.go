@@ -194,6 +194,10 @@ var ownHeader = sync.OnceValues(func() ([]byte, error) {
 	return ReadHeader(os.Args[0])
 })
 
+// OwnHeader is the first page of the program that is running: a program of this
+// machine.
+func OwnHeader() ([]byte, error) { return ownHeader() }
+
 // ReadHeader reads as much of a file as a kernel looks at, for Captures and
 // Native.
 func ReadHeader(name string) ([]byte, error) {

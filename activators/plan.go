@@ -55,10 +55,14 @@ type Plan struct {
 
 	owner  Owner
 	before []Entry // the table as it was, the first that is tried at the front
+	after  []Entry // and as the steps leave it
 }
 
 // Changes tells whether p does anything.
 func (p *Plan) Changes() bool { return len(p.Steps) > 0 }
+
+// After is the table as p leaves it, the entry that is tried first at the front.
+func (p *Plan) After() []Entry { return slices.Clone(p.after) }
 
 // Err is why p cannot be applied: entries that xjail did not make are in the
 // way. It is ErrExists.
@@ -96,7 +100,7 @@ func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
 	if owner == nil {
 		owner = (*Ledger)(nil)
 	}
-	want, err := arrange(desired)
+	want, err := Arrange(desired)
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +110,15 @@ func NewPlan(actual, desired []Entry, owner Owner) (*Plan, error) {
 	}
 	b.raise()
 	b.notes()
+	b.after = b.now
 	return b.Plan, nil
 }
 
-// arrange validates the desired entries and sorts them from general to
-// specific; entries that have nothing to do with each other keep their order.
-func arrange(desired []Entry) ([]Entry, error) {
+// Arrange validates desired entries and sorts them from general to specific, the
+// order in which they are to be registered; entries that have nothing to do with
+// each other keep their order. Two of one name, or that match the same files,
+// are ErrInvalid. The entries returned are Normal.
+func Arrange(desired []Entry) ([]Entry, error) {
 	var sorted []Entry
 	for _, e := range desired {
 		if err := e.Validate(); err != nil {
@@ -417,5 +424,6 @@ func NewRemoval(actual []Entry, names []string, owner Owner) (*Plan, error) {
 			b.step(Remove, temp)
 		}
 	}
+	b.after = b.now
 	return b.Plan, nil
 }

@@ -69,8 +69,9 @@ func UsualPrefixes() []string {
 	return []string{"/usr/local/bin", "/usr/bin", "/usr/libexec/qemu-binfmt", "/usr/libexec/xjail", "/usr/local/libexec/xjail"}
 }
 
-// targets are the names of QEMU's targets that run programs of a, best first.
-func targets(a *arch.Arch) []string {
+// Targets are the names of QEMU's targets that run programs of a, best first;
+// the emulator of one is qemu-TARGET.
+func Targets(a *arch.Arch) []string {
 	switch a.QEMU {
 	case "":
 		return nil
@@ -95,7 +96,7 @@ func Find(ctx context.Context, a *arch.Arch, o FindOptions) (*Emulator, []Candid
 	if a.QEMU == "" {
 		return nil, nil, fault.New(fault.NotFound, "", "QEMU has no user-mode emulator for %s", a.Name)
 	}
-	all := o.candidates(targets(a))
+	all := o.candidates(Targets(a))
 	if o.Explicit != "" {
 		return findExplicit(ctx, a, o, all)
 	}
@@ -233,7 +234,7 @@ func (c *Candidate) examine(ctx context.Context, a *arch.Arch, guest string) *os
 
 // fits checks that e runs programs of a, and of the guest's system ("": any).
 func fits(e *Emulator, a *arch.Arch, guest string) error {
-	if !slices.Contains(targets(a), e.Target) {
+	if !slices.Contains(Targets(a), e.Target) {
 		return fault.New(fault.BadEmulator, "xjail emulator find "+a.Name, "%s emulates %s, not %s", e.Path, e.Target, a.QEMU)
 	}
 	switch {

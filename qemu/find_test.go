@@ -262,7 +262,7 @@ func TestRealEmulators(t *testing.T) {
 			continue
 		}
 		found++
-		if !slices.Contains(targets(a), e.Target) || len(numbers(e.Version)) < 2 {
+		if !slices.Contains(Targets(a), e.Target) || len(numbers(e.Version)) < 2 {
 			t.Errorf("%s: %+v", a.Name, e)
 		}
 		tried, err := Try(t.Context(), e, a)
@@ -321,7 +321,7 @@ func TestTrialPrograms(t *testing.T) {
 		if err != nil || !id.Static || a.Accepts(id) != nil {
 			t.Errorf("%s: %+v, %v", a.Name, id, err)
 		}
-		if err := checkComplete(strings.NewReader(string(data)), int64(len(data))); err != nil {
+		if err := CheckComplete(strings.NewReader(string(data)), int64(len(data))); err != nil {
 			t.Errorf("%s: %v", a.Name, err)
 		}
 	}

@@ -114,7 +114,7 @@ func checkELF(path string, r io.ReaderAt, size int64) (hostArch string, err erro
 	case err != nil:
 		return "", fault.Wrap(fault.Failed, err, path, "")
 	}
-	if err := checkComplete(r, size); err != nil {
+	if err := CheckComplete(r, size); err != nil {
 		return "", fault.New(fault.BadEmulator, "copy or fetch it again", "%s is truncated: %w", path, err)
 	}
 	return hostArchOf(path, id)
@@ -145,10 +145,10 @@ func hostArchOf(path string, id *arch.Identity) (string, error) {
 	return host.Name, nil
 }
 
-// checkComplete finds out whether an ELF file was cut: all that its tables
+// CheckComplete finds out whether an ELF file was cut: all that its tables
 // point to must lie within it. Kernels start a file that lost its tail, and it
 // dies later, somewhere else.
-func checkComplete(r io.ReaderAt, size int64) error {
+func CheckComplete(r io.ReaderAt, size int64) error {
 	f, err := elf.NewFile(io.NewSectionReader(r, 0, size))
 	if err != nil {
 		return fmt.Errorf("its tables cannot be read: %w", err)

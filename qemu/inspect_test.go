@@ -193,7 +193,7 @@ func TestUnchanged(t *testing.T) {
 // Wherever a program is cut, it shows.
 func TestCompleteAtEveryLength(t *testing.T) {
 	program := qemutest.Program(t)
-	if err := checkComplete(bytes.NewReader(program), int64(len(program))); err != nil {
+	if err := CheckComplete(bytes.NewReader(program), int64(len(program))); err != nil {
 		t.Fatal(err)
 	}
 	cuts := []int{0, 1, 63, 64, 65, 4096, len(program) - 2, len(program) - 1}
@@ -201,7 +201,7 @@ func TestCompleteAtEveryLength(t *testing.T) {
 		cuts = append(cuts, n)
 	}
 	for _, n := range cuts {
-		if checkComplete(bytes.NewReader(program[:n]), int64(n)) == nil {
+		if CheckComplete(bytes.NewReader(program[:n]), int64(n)) == nil {
 			t.Errorf("cut at %d of %d: not found", n, len(program))
 		}
 	}
@@ -226,7 +226,7 @@ func TestCompleteSections(t *testing.T) {
 	}
 	for kind, want := range map[elf.SectionType]bool{elf.SHT_NOBITS: true, elf.SHT_PROGBITS: false} {
 		data := file(kind)
-		if err := checkComplete(bytes.NewReader(data), int64(len(data))); (err == nil) != want {
+		if err := CheckComplete(bytes.NewReader(data), int64(len(data))); (err == nil) != want {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

@@ -22,7 +22,11 @@ func (t *Table) Check(e activators.Entry) error {
 }
 
 // check is Check without a look at the interpreter.
-func (t *Table) check(e activators.Entry) error {
+func (t *Table) check(e activators.Entry) error { return Valid(e) }
+
+// Valid is Check of what e itself says, without a look at its interpreter: it
+// holds for every FreeBSD machine.
+func Valid(e activators.Entry) error {
 	for _, check := range []func(activators.Entry) error{linuxOnly, activators.Entry.Validate, checkName, checkCommand, checkMacros} {
 		if err := check(e); err != nil {
 			return err

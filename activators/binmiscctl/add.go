@@ -49,6 +49,15 @@ type addition struct {
 }
 
 func (c *call) parseAdd(args []string) (func() error, error) {
+	a, err := c.addition(args)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return c.add(a) }, c.check(a)
+}
+
+// addition reads the name and the options of add.
+func (c *call) addition(args []string) (*addition, error) {
 	name, err := c.name(args)
 	if err != nil {
 		return nil, err
@@ -64,10 +73,7 @@ func (c *call) parseAdd(args []string) (func() error, error) {
 			return nil, err
 		}
 	}
-	if err := a.complete(); err != nil {
-		return nil, err
-	}
-	return func() error { return c.add(a) }, c.check(a)
+	return a, a.complete()
 }
 
 // set is one option of add.

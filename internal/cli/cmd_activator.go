@@ -36,8 +36,8 @@ the machine's own programs is refused, always.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newActivatorStatus(g), newActivatorRegister(g), newActivatorUnregister(g),
-		newActivatorSwitch(g, true), newActivatorSwitch(g, false), newActivatorPersist(g), newActivatorUnpersist(g))
+	cmd.AddCommand(newActivatorStatus(g), newActivatorCheck(g), newActivatorRegister(g), newActivatorUnregister(g),
+		newActivatorSwitch(g, true), newActivatorSwitch(g, false), newActivatorGenerate(g), newActivatorPersist(g), newActivatorUnpersist(g))
 	return cmd
 }
 
@@ -251,7 +251,11 @@ The emulator is opened now (flag F; PRE_OPEN on FreeBSD 13.2 and newer) and
 works in every root; after an update of it, register again. Entries that xjail
 did not make are not touched: one with the same name, or whose programs this one
 would all take, is a conflict (exit status 16). On Linux binfmt_misc must be
-mounted; on FreeBSD the kernel's module is loaded.`,
+mounted; on FreeBSD the kernel's module is loaded.
+
+The table as it would be is checked first (xjail activator check): what is
+severe for the new entries, or for others because of them, is refused (exit
+status 15) unless --force is given.`,
 		Example: `  sudo xjail activator register mips64 riscv64 --global
   xjail activator register mips64 --global --dry-run
   sudo xjail activator register arm --global --emulator /opt/qemu/qemu-arm`,
@@ -263,6 +267,7 @@ mounted; on FreeBSD the kernel's module is loaded.`,
 	cmd.Flags().StringVar(&o.emulator, "emulator", "", "`file` to use instead of the best one that is found; for one ARCH")
 	cmd.Flags().StringVar(&o.osabi, "osabi", "", "programs of which systems, by EI_OSABI: any, freebsd, linux (default any)")
 	cmd.Flags().BoolVar(&o.credential, "credential", false, "set-id programs get the ids of the program, not of the emulator (flag C)")
+	cmd.Flags().BoolVar(&o.force, "force", false, "register what xjail activator check calls severe; never what it calls unsafe")
 	_ = cmd.RegisterFlagCompletionFunc("osabi", cobra.FixedCompletions([]string{"any", "freebsd", "linux"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -272,6 +277,7 @@ type registerOptions struct {
 	emulator   string
 	osabi      string
 	credential bool
+	force      bool
 }
 
 func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, args []string) error {
@@ -302,7 +308,11 @@ func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, arg
 		desired = append(desired, e)
 	}
 	return g.changeActivators(&o.activatorOptions, func(_ activators.Table, l *activators.Ledger, list []activators.Entry) (*activators.Plan, error) {
-		return activators.NewPlan(list, desired, l)
+		p, err := activators.NewPlan(list, desired, l)
+		if err != nil || p.Err() != nil {
+			return p, err
+		}
+		return p, g.judgePlan(machineTable(o.dir), p, list, o.force)
 	})
 }
 
