@@ -25,6 +25,7 @@ var arrows = map[string]string{
 	"jail/devfsrule":           "",
 	"jail/vfsopt":              "internal/fault",
 	"jail/extract":             "internal/fault",
+	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",
