@@ -36,6 +36,9 @@ type catalog struct {
 	names map[string]*Arch // lower case; see index
 
 	debian *debianSuites
+
+	linkersOnce sync.Once
+	byLinker    map[string][]linker // see linkers
 }
 
 // debianSuites are the suites that the catalog knows, oldest first.

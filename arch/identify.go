@@ -1,10 +1,12 @@
 package arch
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,9 +53,8 @@ type Identity struct {
 	CPU   string `json:"cpu,omitempty"`   // armv5 armv6 armv7, spe, where the file says so
 
 	entry  uint64
-	names  []string // of DT_SONAME and DT_NEEDED
-	needed bool     // there is a DT_NEEDED or DT_SONAME
-	isPIE  bool     // DF_1_PIE
+	needed bool // there is a DT_NEEDED or DT_SONAME
+	isPIE  bool // DF_1_PIE
 	goNote bool
 }
 
@@ -71,9 +72,18 @@ type image struct {
 	r      io.ReaderAt
 	bo     binary.ByteOrder
 	is64   bool
-	budget int   // bytes that may still be read
-	err    error // first error other than the end of the file
+	budget int    // bytes that may still be read
+	err    error  // first error other than the end of the file
+	free   []byte // of scratch, for what is read next
+
+	loads   []span   // PT_LOAD
+	nameAt  uint64   // offset of the dynamic string table
+	nameOff []uint64 // DT_SONAME and DT_NEEDED: offsets in it
+	scratch []byte
 }
+
+// scratchSize is enough for what is read of nearly every file.
+const scratchSize = 32 << 10
 
 // bytes reads n bytes at off, less at the end of the file, nothing when the
 // place is impossible or the budget is used up.
@@ -82,13 +92,23 @@ func (f *image) bytes(off uint64, n uint64) []byte {
 	if n == 0 || off > math.MaxInt64-n {
 		return nil
 	}
-	buf := make([]byte, n)
+	buf := f.take(n)
 	got, err := f.r.ReadAt(buf, int64(off))
 	if err != nil && !errors.Is(err, io.EOF) && f.err == nil {
 		f.err = err
 	}
 	f.budget -= got
 	return buf[:max(got, 0)]
+}
+
+// take gives n bytes of memory, of the scratch as long as that lasts.
+func (f *image) take(n uint64) []byte {
+	if n > uint64(len(f.free)) {
+		return make([]byte, n)
+	}
+	buf := f.free[:n:n]
+	f.free = f.free[n:]
+	return buf
 }
 
 // word reads an address-sized field.
@@ -108,27 +128,51 @@ func (f *image) word(b []byte) uint64 {
 // Damaged; a failing read one of kind Failed.
 func Identify(r io.ReaderAt) (*Identity, error) {
 	f := &image{r: r, budget: maxTotal}
+	return f.identify()
+}
+
+// Identifier identifies one file after another and uses its memory again. The
+// zero value is ready; it is for one goroutine.
+type Identifier struct{ image image }
+
+// Identify is the function of that name. r is not kept.
+func (x *Identifier) Identify(r io.ReaderAt) (*Identity, error) {
+	f := &x.image
+	if f.scratch == nil {
+		f.scratch = make([]byte, scratchSize)
+	}
+	*f = image{r: r, budget: maxTotal, scratch: f.scratch, free: f.scratch, loads: f.loads[:0], nameOff: f.nameOff[:0]}
+	defer func() { f.r = nil }()
+	return f.identify()
+}
+
+func (f *image) identify() (*Identity, error) {
 	id, h, err := f.header()
 	if err != nil {
 		return nil, err
 	}
-	h.segments = f.table(h.phoff, h.phnum, h.phentsize, f.segmentSize())
-	h.sections = f.table(h.shoff, h.shnum, h.shentsize, f.sectionSize())
-	f.readSegments(id, h)
-	f.readSections(id, h)
+	f.readSegments(id, f.table(h.phoff, h.phnum, h.phentsize, f.segmentSize()))
+	f.readSections(id, f.table(h.shoff, h.shnum, h.shentsize, f.sectionSize()))
+	id.settle()
+	f.guessOS(id)
 	if f.err != nil {
 		return nil, fault.Wrap(fault.Failed, f.err, "read ELF file", "")
 	}
-	id.settle()
+	id.choose(theCatalog())
 	return id, nil
 }
 
-// tables is where an ELF header says that the tables are, and their entries.
+// IsELF tells whether a file that starts with head has ELF's magic number: no
+// other is worth a call of Identify.
+func IsELF(head []byte) bool {
+	return len(head) >= len(elfMagic) && string(head[:len(elfMagic)]) == elfMagic
+}
+
+// tables is where an ELF header says that the tables are.
 type tables struct {
 	phoff, shoff         uint64
 	phnum, shnum         uint64
 	phentsize, shentsize uint64
-	segments, sections   [][]byte
 }
 
 const (
@@ -141,27 +185,27 @@ func notELF(format string, args ...any) error {
 	return fault.New(fault.Damaged, "", format, args...)
 }
 
-func (f *image) header() (*Identity, *tables, error) {
+func (f *image) header() (*Identity, tables, error) {
 	h := f.bytes(0, headerSize64)
 	if f.err != nil {
-		return nil, nil, fault.Wrap(fault.Failed, f.err, "read ELF header", "")
+		return nil, tables{}, fault.Wrap(fault.Failed, f.err, "read ELF header", "")
 	}
-	if len(h) < len(elfMagic) || string(h[:4]) != elfMagic {
-		return nil, nil, notELF("not an ELF file")
+	if !IsELF(h) {
+		return nil, tables{}, notELF("not an ELF file")
 	}
 	if len(h) < headerSize32 {
-		return nil, nil, notELF("the ELF header is cut: %d bytes", len(h))
+		return nil, tables{}, notELF("the ELF header is cut: %d bytes", len(h))
 	}
 	id := &Identity{OSABI: h[atOSABI], ABIVersion: h[atABIVersion], Class: 32, Order: Little}
 	switch {
 	case h[atClass] != 1 && h[atClass] != 2:
-		return nil, nil, notELF("unknown ELF class %d", h[atClass])
+		return nil, tables{}, notELF("unknown ELF class %d", h[atClass])
 	case h[atData] != 1 && h[atData] != 2:
-		return nil, nil, notELF("unknown ELF byte order %d", h[atData])
+		return nil, tables{}, notELF("unknown ELF byte order %d", h[atData])
 	case h[atVersion] != versionNow:
-		return nil, nil, notELF("unknown ELF version %d", h[atVersion])
+		return nil, tables{}, notELF("unknown ELF version %d", h[atVersion])
 	case h[atClass] == 2 && len(h) < headerSize64:
-		return nil, nil, notELF("the ELF header is cut: %d bytes", len(h))
+		return nil, tables{}, notELF("the ELF header is cut: %d bytes", len(h))
 	}
 	if h[atClass] == 2 {
 		id.Class, f.is64 = 64, true
@@ -174,7 +218,7 @@ func (f *image) header() (*Identity, *tables, error) {
 }
 
 // fields reads what follows e_ident.
-func (f *image) fields(id *Identity, h []byte) *tables {
+func (f *image) fields(id *Identity, h []byte) tables {
 	id.ELFType, id.Machine = f.bo.Uint16(h[atType:]), f.bo.Uint16(h[atMachine:])
 	id.Flags = f.bo.Uint32(h[atFlags(id.Class):])
 	size := 4
@@ -183,12 +227,12 @@ func (f *image) fields(id *Identity, h []byte) *tables {
 	}
 	id.entry = f.word(h[24:])
 	rest := h[atFlags(id.Class)+6:] // behind e_flags and e_ehsize
-	t := &tables{
+	t := tables{
 		phoff: f.word(h[24+size:]), shoff: f.word(h[24+2*size:]),
 		phentsize: uint64(f.bo.Uint16(rest)), phnum: uint64(f.bo.Uint16(rest[2:])),
 		shentsize: uint64(f.bo.Uint16(rest[4:])), shnum: uint64(f.bo.Uint16(rest[6:])),
 	}
-	f.extended(t)
+	f.extended(&t)
 	return t
 }
 
@@ -227,23 +271,31 @@ func (f *image) sectionSize() int {
 	return 40
 }
 
-// table reads a header table of num entries, size bytes apart, of which need
-// are looked at.
-func (f *image) table(off, num, size uint64, need int) [][]byte {
+// records is a header table: entries of which need bytes are looked at, size
+// bytes apart.
+type records struct {
+	b    []byte
+	size uint64
+	need int
+}
+
+// table reads a header table of num entries.
+func (f *image) table(off, num, size uint64, need int) records {
 	if off == 0 || size < uint64(need) {
+		return records{}
+	}
+	return records{f.bytes(off, min(num, maxTable/size)*size), size, need}
+}
+
+// next cuts the first entry off; nil when none is left. The last one may lack
+// what is not looked at.
+func (t *records) next() []byte {
+	if len(t.b) < max(t.need, 1) {
 		return nil
 	}
-	num = min(num, maxTable/size)
-	b := f.bytes(off, num*size)
-	var entries [][]byte
-	for uint64(len(b)) >= size {
-		entries = append(entries, b[:need])
-		b = b[size:]
-	}
-	if len(b) >= need {
-		entries = append(entries, b[:need])
-	}
-	return entries
+	entry := t.b[:t.need]
+	t.b = t.b[min(t.size, uint64(len(t.b))):]
+	return entry
 }
 
 // span is a segment or a section.
@@ -291,15 +343,15 @@ const (
 	emLoongArch = 258
 )
 
-func (f *image) readSegments(id *Identity, h *tables) {
-	var loads, dynamic []span
-	for _, b := range h.segments {
+func (f *image) readSegments(id *Identity, table records) {
+	var dynamic span
+	for b := table.next(); b != nil; b = table.next() {
 		s := f.segment(b)
 		switch {
 		case s.kind == ptLoad:
-			loads = append(loads, s)
-		case s.kind == ptDynamic && len(dynamic) == 0:
-			dynamic = append(dynamic, s)
+			f.loads = append(f.loads, s)
+		case s.kind == ptDynamic && dynamic.kind == 0:
+			dynamic = s
 		case s.kind == ptInterp && id.Interp == "":
 			id.Interp = cString(f.bytes(s.off, min(s.size, maxInterp)))
 		case s.kind == ptNote:
@@ -308,15 +360,15 @@ func (f *image) readSegments(id *Identity, h *tables) {
 			id.mipsABIFlags(f.bytes(s.off, 24))
 		}
 	}
-	for _, s := range dynamic {
-		f.dynamic(id, s, loads)
+	if dynamic.kind == ptDynamic {
+		f.dynamic(id, dynamic)
 	}
 }
 
 // readSections finds what is not loaded, and the notes of a file without
 // program headers.
-func (f *image) readSections(id *Identity, h *tables) {
-	for _, b := range h.sections {
+func (f *image) readSections(id *Identity, table records) {
+	for b := table.next(); b != nil; b = table.next() {
 		s := f.section(b)
 		switch {
 		case s.kind == shNote:
@@ -342,26 +394,48 @@ const (
 // maxNames bounds how many names of libraries are read.
 const maxNames = 64
 
-func (f *image) dynamic(id *Identity, s span, loads []span) {
+func (f *image) dynamic(id *Identity, s span) {
 	var strTab uint64
-	var names []uint64
 	f.eachDynamic(s, func(tag, value uint64) {
 		switch tag {
 		case dtNeeded, dtSoname:
-			names = append(names, value)
+			f.nameOff = append(f.nameOff, value)
 		case dtStrTab:
 			strTab = value
 		case dtFlags1:
 			id.isPIE = value&df1PIE != 0
 		}
 	})
-	id.needed = len(names) > 0
-	at, ok := offsetOf(strTab, loads)
+	id.needed = len(f.nameOff) > 0
+	at, ok := offsetOf(strTab, f.loads)
 	if !ok {
+		f.nameOff = f.nameOff[:0]
+	}
+	f.nameAt, f.nameOff = at, f.nameOff[:min(len(f.nameOff), maxNames)]
+}
+
+// nearNames is how far apart in bytes names may be to be read at once.
+const nearNames = 16 << 10
+
+// eachName calls do with the names of DT_SONAME and DT_NEEDED until it says
+// that it has enough.
+func (f *image) eachName(do func(name []byte) bool) {
+	if len(f.nameOff) == 0 {
 		return
 	}
-	for _, name := range names[:min(len(names), maxNames)] {
-		id.names = append(id.names, cString(f.bytes(at+name, maxName)))
+	first, last := slices.Min(f.nameOff), slices.Max(f.nameOff)
+	var all []byte
+	if last-first <= nearNames {
+		all = f.bytes(f.nameAt+first, last-first+maxName)
+	}
+	for _, off := range f.nameOff {
+		name := all[min(off-first, uint64(len(all))):]
+		if last-first > nearNames {
+			name = f.bytes(f.nameAt+off, maxName)
+		}
+		if do(untilNUL(name[:min(len(name), maxName)])) {
+			return
+		}
 	}
 }
 
@@ -392,17 +466,12 @@ func offsetOf(addr uint64, loads []span) (uint64, bool) {
 	return 0, false
 }
 
-// settle draws the conclusions once everything is read.
+// settle draws the conclusions of the header and what it leads to.
 func (id *Identity) settle() {
 	id.Type = id.kind()
 	id.Static = id.Interp == "" && (id.Type == "exec" || id.Type == "pie")
 	id.ABI = id.abi()
 	id.flagFloat()
-	id.guessOS()
-	id.Arch, id.Also = theCatalog().identify(id)
-	if id.Arch != nil {
-		id.Name = id.Arch.Name
-	}
 }
 
 // kind names e_type. A PIE and a shared library are both ET_DYN: an
@@ -426,7 +495,9 @@ func (id *Identity) kind() string {
 	return "other"
 }
 
-func (id *Identity) guessOS() {
+// guessOS asks what tells a system, the surest first. A note has done so
+// already.
+func (f *image) guessOS(id *Identity) {
 	if id.OS != "" {
 		return
 	}
@@ -438,15 +509,15 @@ func (id *Identity) guessOS() {
 		id.OS, id.OSFrom = os, "interpreter"
 		return
 	}
-	for _, name := range id.names {
-		if os := id.libraryOS(name); os != "" {
+	f.eachName(func(name []byte) bool {
+		if os := id.libraryOS(string(name)); os != "" {
 			id.OS, id.OSFrom = os, "library"
-			return
 		}
-	}
+		return id.OS != ""
+	})
 	// Go's linker marks FreeBSD's, NetBSD's and OpenBSD's programs, and links
 	// those of Solaris dynamically: what remains is Linux.
-	if id.goNote {
+	if id.OS == "" && id.goNote {
 		id.OS, id.OSFrom = "linux", "go"
 	}
 }
@@ -461,11 +532,9 @@ var osabiNames = map[uint8]string{
 // has it for this architecture: /lib/ld.so.1 is Linux on MIPS, and Solaris on
 // SPARC. Others have one path everywhere.
 func (id *Identity) linkerOS(path string) string {
-	for _, a := range theCatalog().rows {
-		for os, linkers := range a.Linkers {
-			if a.fits(id.Class, id.Order, id.Machine, id.Flags) && slices.Contains(linkers, path) {
-				return os
-			}
+	for _, l := range theCatalog().linkers()[path] {
+		if l.arch.fits(id.Class, id.Order, id.Machine, id.Flags) {
+			return l.os
 		}
 	}
 	switch {
@@ -518,38 +587,58 @@ func (id *Identity) libraryOS(name string) string {
 	return ""
 }
 
-// identify chooses the row: the one whose e_flags bits are most special, and
-// among rows with one pattern the one whose conditions hold.
-func (c *catalog) identify(id *Identity) (*Arch, []string) {
-	var fit []*Arch
+// linker is a dynamic linker of an architecture and a system.
+type linker struct {
+	arch *Arch
+	os   string
+}
+
+// linkers are the dynamic linkers of the catalog by path.
+func (c *catalog) linkers() map[string][]linker {
+	c.linkersOnce.Do(func() {
+		c.byLinker = map[string][]linker{}
+		for _, a := range c.rows {
+			for _, os := range slices.Sorted(maps.Keys(a.Linkers)) {
+				for _, path := range a.Linkers[os] {
+					c.byLinker[path] = append(c.byLinker[path], linker{a, os})
+				}
+			}
+		}
+	})
+	return c.byLinker
+}
+
+// choose sets the row: the one whose e_flags bits are most special, and among
+// rows with one pattern the first with a condition that holds, the first
+// conditions of all rows before the second ones; else the first row.
+func (id *Identity) choose(c *catalog) {
+	var space [8]*Arch
+	fit := space[:0]
 	for _, a := range c.rows {
-		if !a.fits(id.Class, id.Order, id.Machine, id.Flags) {
+		if a.Machine != id.Machine || !a.fits(id.Class, id.Order, id.Machine, id.Flags) {
 			continue
 		}
 		if len(fit) > 0 && a.Flags.Mask != fit[0].Flags.Mask {
 			if a.Flags.Mask < fit[0].Flags.Mask {
 				continue
 			}
-			fit = nil
+			fit = fit[:0]
 		}
 		fit = append(fit, a)
 	}
 	if len(fit) == 0 {
-		return nil, nil
+		return
 	}
-	best := id.choose(fit)
-	var also []string
+	id.Arch = id.likeliest(fit)
+	id.Name = id.Arch.Name
 	for _, a := range fit {
-		if a != best {
-			also = append(also, a.Name)
+		if a != id.Arch {
+			id.Also = append(id.Also, a.Name)
 		}
 	}
-	return best, also
 }
 
-// choose takes the first row with a condition that holds, the first conditions
-// of all rows before the second ones; else the first row.
-func (id *Identity) choose(fit []*Arch) *Arch {
+func (id *Identity) likeliest(fit []*Arch) *Arch {
 	for i := range 4 {
 		for _, a := range fit {
 			if i < len(a.when) && a.when[i].holds(id) {
@@ -576,10 +665,13 @@ func (id *Identity) String() string {
 	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
 }
 
-// cString is b up to its first NUL.
-func cString(b []byte) string {
-	if i := slices.Index(b, 0); i >= 0 {
-		b = b[:i]
+// untilNUL is b up to its first NUL.
+func untilNUL(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
 	}
-	return string(b)
+	return b
 }
+
+// cString is b up to its first NUL.
+func cString(b []byte) string { return string(untilNUL(b)) }

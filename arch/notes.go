@@ -21,7 +21,7 @@ func (f *image) notes(id *Identity, s span) {
 		if end > uint64(len(b)) {
 			return
 		}
-		id.note(cString(b[12:12+nameSize]), kind, b[descAt:end], f.bo)
+		id.note(untilNUL(b[12:12+nameSize]), kind, b[descAt:end], f.bo)
 		b = b[min(roundUp(end, pad), uint64(len(b))):]
 	}
 }
@@ -40,8 +40,8 @@ const (
 // gnuOS are the first word of a GNU ABI note.
 var gnuOS = []string{"linux", "hurd", "solaris", "kfreebsd", "knetbsd", "syllable", "nacl"}
 
-func (id *Identity) note(name string, kind uint32, desc []byte, bo binary.ByteOrder) {
-	switch {
+func (id *Identity) note(nameBytes []byte, kind uint32, desc []byte, bo binary.ByteOrder) {
+	switch name := string(nameBytes); {
 	case name == "GNU" && kind == ntABITag && len(desc) >= 16:
 		if os := bo.Uint32(desc); os < uint32(len(gnuOS)) {
 			id.setOS(gnuOS[os], fmt.Sprintf("%d.%d.%d", bo.Uint32(desc[4:]), bo.Uint32(desc[8:]), bo.Uint32(desc[12:])))

@@ -18,7 +18,7 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/source qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
 	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
@@ -27,6 +27,7 @@ var arrows = map[string]string{
 	"jail/devfsrule":           "",
 	"jail/vfsopt":              "internal/fault",
 	"jail/extract":             "internal/fault",
+	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",

@@ -2,18 +2,13 @@ package cli
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/arch"
-	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 )
 
@@ -21,7 +16,7 @@ func newArch(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "arch",
 		Short:   "The catalog of architectures, and what a file is",
-		Long:    "The catalog of architectures: names, ELF facts, and the magic and mask computed\nfrom them. identify says what an ELF file is.",
+		Long:    "The catalog of architectures: names, ELF facts, and the magic and mask computed\nfrom them. identify says what ELF files are.",
 		Example: "  xjail arch list\n  xjail arch show mips64\n  xjail arch identify /bin/sh",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -249,141 +244,4 @@ func debianSuitesText(a *arch.Arch) string {
 		text += ", in no archive"
 	}
 	return text
-}
-
-func newArchIdentify(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:   "identify FILE...",
-		Short: "Say what ELF files are",
-		Long: `Say what each ELF file is, one line a file: its architecture, the system that it
-is for (unknown when nothing in the file says so), exec, pie, shared, object or
-core, and static or dynamic with the interpreter.
-
-A file that is not ELF gives an error; the exit status is 3 when there are
-others that are, else 17 (10 when no file exists).`,
-		Example: "  xjail arch identify /bin/sh\n  xjail arch identify --json ROOT/bin/sh ROOT/lib/libc.so.6",
-		Args:    minArgs("FILE"),
-		RunE:    func(_ *cobra.Command, args []string) error { return runArchIdentify(g, args) },
-	}
-}
-
-// identified is one file of arch identify in JSON.
-type identified struct {
-	Path string `json:"path"`
-	*arch.Identity
-	Error string `json:"error,omitempty"`
-}
-
-func runArchIdentify(g *globals, paths []string) error {
-	list := []identified{}
-	var failed []error
-	for _, path := range paths {
-		id, err := identifyFile(path)
-		entry := identified{Path: path, Identity: id}
-		if err != nil {
-			entry.Error = err.Error()
-			failed = append(failed, err)
-		}
-		list = append(list, entry)
-		if !g.json {
-			printIdentified(g, entry)
-		}
-	}
-	if g.json {
-		if err := g.printJSON(list); err != nil {
-			return err
-		}
-	}
-	return identifyResult(len(paths), failed)
-}
-
-func printIdentified(g *globals, e identified) {
-	if e.Error != "" {
-		fmt.Fprintf(g.Stderr, "xjail: %s\n", e.Error)
-		return
-	}
-	fmt.Fprintf(g.Stdout, "%s: %s\n", printable(e.Path), identityText(e.Identity))
-}
-
-// identityText is architecture, system, type and linkage, always in this order.
-func identityText(id *arch.Identity) string {
-	name, os, link := id.Name, id.OS, ""
-	if id.Arch == nil {
-		name = fmt.Sprintf("unknown(e_machine=0x%x,%d-bit,%s-endian)", id.Machine, id.Class, id.Order)
-	}
-	if os == "" {
-		os = "unknown"
-	}
-	switch {
-	case id.Interp != "":
-		link = " dynamic " + printable(id.Interp)
-	case id.Static:
-		link = " static"
-	}
-	return fmt.Sprintf("%s %s %s%s", name, os, id.Type, link)
-}
-
-// printable quotes what could disturb a terminal or a parser of lines: names
-// in a foreign root are not to be trusted.
-func printable(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return strconv.Quote(s)
-	}
-	return s
-}
-
-// identifyFile identifies a regular file; opening a pipe would wait for ever.
-func identifyFile(path string) (*arch.Identity, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fault.New(fault.Damaged, "", "%s: not a regular file", printable(path))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	defer f.Close()
-	id, err := arch.Identify(f)
-	if err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, printable(path), "")
-	}
-	return id, nil
-}
-
-// fileError gives a failed stat or open its kind; the error of package os
-// would name the path a second time.
-func fileError(path string, err error) error {
-	kind := fault.Failed
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		kind = fault.NotFound
-	case errors.Is(err, fs.ErrPermission):
-		kind = fault.Permission
-	}
-	var perr *fs.PathError
-	if errors.As(err, &perr) {
-		err = perr.Err
-	}
-	return fault.Wrap(kind, err, printable(path), "")
-}
-
-// identifyResult is nil when no file failed, of kind Partly when some did; when
-// all did, of the kind that they share, else Damaged.
-func identifyResult(total int, failed []error) error {
-	if len(failed) == 0 {
-		return nil
-	}
-	if len(failed) < total {
-		return fault.New(fault.Partly, "", "%d of %d files not identified", len(failed), total)
-	}
-	kind := fault.KindOf(failed[0])
-	for _, err := range failed {
-		if fault.KindOf(err) != kind {
-			kind = fault.Damaged
-		}
-	}
-	return fault.New(kind, "", "no file identified")
 }

@@ -180,7 +180,6 @@ func TestArchIdentify(t *testing.T) {
 		"no row":        {[]string{writeFile(t, "odd", odd)}, 0, "odd: unknown(e_machine=0x1208,64-bit,big-endian) freebsd exec static\n", ""},
 		"script":        {[]string{writeFile(t, "script", []byte("#!/bin/sh\n"))}, 17, "", "script: not an ELF file\n"},
 		"missing":       {[]string{"/nonexistent"}, 10, "", "/nonexistent: no such file or directory\n"},
-		"directory":     {[]string{t.TempDir()}, 17, "", "not a regular file\n"},
 		"some":          {[]string{"/nonexistent", program}, 3, ": mips64 freebsd exec static\n", "1 of 2 files not identified"},
 		"of two kinds":  {[]string{"/nonexistent", writeFile(t, "script", nil)}, 17, "", "not an ELF file\n"},
 		"newline":       {[]string{writeFile(t, "new\nline", mips64Program())}, 0, `new\nline": mips64`, ""},

@@ -62,6 +62,16 @@ type Options struct {
 	Progress func(Progress)
 }
 
+// setLimits puts the defaults where nothing is said.
+func (o *Options) setLimits() {
+	if o.MaxEntries <= 0 {
+		o.MaxEntries = DefaultMaxEntries
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+}
+
 // Progress is how far an extraction is. All sizes are bytes.
 type Progress struct {
 	Read    int64 `json:"read"`    // of the archive as it is on disk

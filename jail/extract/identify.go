@@ -47,15 +47,23 @@ func identify(ctx context.Context, head []byte, label string) (codec, error) {
 	if m, err := (archiver.Tar{}).Match(ctx, "", bytes.NewReader(head)); err == nil && m.ByStream {
 		return codec{name: "tar"}, nil
 	}
-	for _, c := range compressions {
-		if m, err := c.Match(ctx, "", bytes.NewReader(head)); err == nil && m.ByStream {
-			return codec{name: "tar" + c.Extension(), open: c.OpenReader}, nil
-		}
+	if c, ok := compressionOf(ctx, head); ok {
+		return codec{name: "tar." + c.name, open: c.open}, nil
 	}
 	if looksLikeTar(head) {
 		return codec{name: "tar"}, nil
 	}
 	return codec{}, notTar(label, "", head)
+}
+
+// compressionOf finds what compresses a file, by its first bytes.
+func compressionOf(ctx context.Context, head []byte) (codec, bool) {
+	for _, c := range compressions {
+		if m, err := c.Match(ctx, "", bytes.NewReader(head)); err == nil && m.ByStream {
+			return codec{name: strings.TrimPrefix(c.Extension(), "."), open: c.OpenReader}, true
+		}
+	}
+	return codec{}, false
 }
 
 // looksLikeTar accepts what the tar reader shall judge: an archive of nothing,

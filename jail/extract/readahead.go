@@ -48,15 +48,12 @@ func (a *readAhead) run(open func() (io.ReadCloser, error)) {
 	// A decompressor fed with garbage may panic; that is damage, not a crash.
 	defer func() {
 		if r := recover(); r != nil {
-			a.send(chunk{err: fmt.Errorf("the decompressor gave up: %v", r)})
+			a.send(chunk{err: gaveUp(r)})
 		}
 	}()
 	r, err := open()
 	if err != nil {
-		if errors.Is(err, io.EOF) { // shorter than the format's header
-			err = io.ErrUnexpectedEOF
-		}
-		a.send(chunk{err: err})
+		a.send(chunk{err: shortHeader(err)})
 		return
 	}
 	for err == nil {
@@ -72,6 +69,17 @@ func (a *readAhead) run(open func() (io.ReadCloser, error)) {
 		}
 	}
 	_ = r.Close() // the data was read to its end or is not wanted any more
+}
+
+// gaveUp is the error for a decompressor that panicked.
+func gaveUp(p any) error { return fmt.Errorf("the decompressor gave up: %v", p) }
+
+// shortHeader is the error for a file that is shorter than its format's header.
+func shortHeader(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // fillBuffer reads until buf is full and, unlike io.ReadFull, keeps the error as

@@ -32,12 +32,7 @@ type sink struct {
 const copyBuffer = 256 << 10
 
 func newSink(ctx context.Context, dst *os.Root, opts Options) (*sink, error) {
-	if opts.MaxEntries <= 0 {
-		opts.MaxEntries = DefaultMaxEntries
-	}
-	if opts.MaxBytes <= 0 {
-		opts.MaxBytes = DefaultMaxBytes
-	}
+	opts.setLimits()
 	s := &sink{
 		ctx: ctx, opts: opts, dst: dst, report: &Report{}, meter: meter{call: opts.Progress},
 		kept: map[string]*Metadata{}, flags: map[string]string{}, refused: map[[2]int]bool{},
@@ -62,8 +57,7 @@ func (s *sink) implied(path string) (*attrs, error) {
 // count is the limit on entries.
 func (s *sink) count(path string) error {
 	if s.report.Entries >= s.opts.MaxEntries {
-		return fault.New(fault.Unsafe, "raise max_entries in the configuration if you trust the source",
-			"%s is refused: more than %d entries", quote(path), s.opts.MaxEntries)
+		return tooMany(path, s.opts.MaxEntries)
 	}
 	s.report.Entries++
 	return nil
@@ -80,6 +74,12 @@ func (s *sink) claim(e *entry) error {
 	}
 	s.claimed += e.size
 	return nil
+}
+
+// tooMany is the refusal of an archive with more entries than limit.
+func tooMany(path string, limit int64) error {
+	return fault.New(fault.Unsafe, "raise max_entries in the configuration if you trust the source",
+		"%s is refused: more than %d entries", quote(path), limit)
 }
 
 func tooBig(path string, limit int64) error {
