@@ -192,6 +192,21 @@ func (b *builder) configure(c *clang) error {
 	return nil
 }
 
+// Beside are the files below /nxb-bin that must be in the directory of a program
+// wherever it is put, such as clang.cfg beside usr/bin/cc: a compiler under
+// another path, by a hard link or with -no-canonical-prefixes, looks for them
+// there, and without them compiles for the host. None for other programs.
+func (m *Manifest) Beside(name string) []string {
+	if drivers[name] == "" || m.Compiler == nil || m.Compiler.By != ByConfig {
+		return nil
+	}
+	var all []string
+	for _, mode := range modes {
+		all = append(all, path.Join(path.Dir(name), mode+".cfg"))
+	}
+	return all
+}
+
 // write adds a file that xjail writes.
 func (b *builder) write(f File) {
 	f.Size = int64(len(f.Text))

@@ -29,6 +29,9 @@ func TestConfig(t *testing.T) {
 	if got := paths(m, Data); got != nil {
 		t.Errorf("headers %q beside the jail's", got)
 	}
+	if got := m.Beside("usr/bin/c++"); !slices.Equal(got, []string{"usr/bin/clang.cfg", "usr/bin/clang++.cfg", "usr/bin/clang-cpp.cfg"}) || m.Beside("usr/bin/sed") != nil {
+		t.Errorf("beside the compiler: %q", got)
+	}
 }
 
 // A jail without a compiler gets its headers from the twin.
@@ -108,7 +111,7 @@ func TestLaunchers(t *testing.T) {
 	if !os.SameFile(info[0], info[1]) || !os.SameFile(info[0], info[2]) {
 		t.Error("the compiler is there more than once")
 	}
-	if slices.ContainsFunc(m.Files, func(f File) bool { return f.Kind == Config }) {
+	if slices.ContainsFunc(m.Files, func(f File) bool { return f.Kind == Config }) || m.Beside("usr/bin/cc") != nil {
 		t.Error("there are configuration files that nothing reads")
 	}
 }

@@ -134,6 +134,16 @@ func TestTwinWithoutRescue(t *testing.T) {
 	}
 }
 
+// A program of /rescue that is a file of its own is not taken for another.
+func TestTwinOtherRescue(t *testing.T) {
+	base := baseTree()
+	base.put("rescue/cat", static("another cat"))
+	m, _ := planTwin(t, base, arm64Jail())
+	if f := m.Lookup("bin/cat"); f.Kind != Relocated {
+		t.Errorf("bin/cat is %+v", f)
+	}
+}
+
 // A tree that lost its hard links gives the same layout.
 func TestTwinCopied(t *testing.T) {
 	base := baseTree()
