@@ -178,7 +178,7 @@ func TestXToolsWithBase(t *testing.T) {
 // Triples are found wherever the blocks of a file end.
 func TestTriplesOf(t *testing.T) {
 	for _, at := range []int{0, 1, scanBlock - 10, scanBlock, scanBlock + scanOverlap - 5, scanBlock + scanOverlap, 2*scanBlock + 17} {
-		text := strings.Repeat("x", at) + "\x00mips64-unknown-freebsd12.4\x00not-a-freebsd\x00%s-unknown-freebsd13.0\x00x86_64-freebsd13\x00"
+		text := strings.Repeat("x", at) + "\x00mips64-unknown-freebsd12.4\x00not-a-freebsd\x00%s-unknown-freebsd13.0\x00x86_64-freebsd13\x00i386-unknown-freebsd-elf\x00"
 		got, err := triples(strings.NewReader(text))
 		if err != nil || !slices.Equal(got, []string{"mips64-unknown-freebsd12.4"}) {
 			t.Errorf("at %d: %q, %v", at, got, err)
