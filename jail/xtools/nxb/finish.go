@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"io/fs"
+	"os"
 	"slices"
 	"strings"
 )
@@ -99,14 +99,8 @@ func (p *Plan) merge() {
 	}
 }
 
-// source is an open file of a tree.
-type source interface {
-	fs.File
-	io.ReaderAt
-}
-
 // open opens what a file of the layout is from.
-func (p *Plan) open(f *File) (source, error) {
+func (p *Plan) open(f *File) (*os.File, error) {
 	src, _, err := p.origin[f.Path].open(f.Source)
 	if err != nil {
 		return nil, about(err, "opening "+f.Source)

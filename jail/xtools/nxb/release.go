@@ -56,10 +56,12 @@ func (r Release) released() bool { return strings.HasSuffix(r.Version, "-RELEASE
 // they change neither versions nor interfaces.
 func (r Release) same(jail Release, what string) error {
 	hint := fmt.Sprintf("take the tree of FreeBSD %s", jail)
+	named := r.Version == jail.Version || bare(r, jail) && r.Number() == jail.Number()
+	numbered := r.OSVersion == jail.OSVersion || r.OSVersion == 0 || jail.OSVersion == 0 || r.released() || jail.released()
 	switch {
-	case r.Version != jail.Version && !(bare(r, jail) && r.Number() == jail.Number()):
+	case !named:
 		return fault.New(fault.Mismatch, hint, "the %s is of FreeBSD %s, the jail of %s", what, r, jail)
-	case r.OSVersion != jail.OSVersion && r.OSVersion != 0 && jail.OSVersion != 0 && !(r.released() || jail.released()):
+	case !numbered:
 		return fault.New(fault.Mismatch, hint, "the %s is of FreeBSD %s (%d), the jail of %s (%d)", what, r, r.OSVersion, jail, jail.OSVersion)
 	}
 	return nil

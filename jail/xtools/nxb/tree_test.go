@@ -67,14 +67,6 @@ func (e entry) write(dir, path string) error {
 	return os.Chmod(path, mode)
 }
 
-func (f fakeTree) clone() fakeTree {
-	c := fakeTree{}
-	for k, v := range f {
-		c[k] = v
-	}
-	return c
-}
-
 // version writes what tells the release.
 func (f fakeTree) version(version, number string) {
 	f["bin/freebsd-version"] = entry{data: []byte("#!/bin/sh\nUSERLAND_VERSION=\"" + version + "\"\n")}

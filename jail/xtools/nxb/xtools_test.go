@@ -56,7 +56,11 @@ func TestXTools(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer p.Close()
+			defer func() {
+				if err := p.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
 			m, err := p.Apply(context.Background(), root)
 			if err != nil {
 				t.Fatal(err)
