@@ -27,7 +27,7 @@ var arrows = map[string]string{
 	"jail/devfsrule":           "",
 	"jail/vfsopt":              "internal/fault",
 	"jail/extract":             "internal/fault",
-	"jail/xtools/nxb":         "arch internal/fault jail/extract",
+	"jail/xtools/nxb":          "arch internal/fault jail/extract",
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"qemu":                     "arch internal/aptsources internal/fault",
