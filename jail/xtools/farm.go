@@ -54,6 +54,7 @@ type farmBuild struct {
 	target *arch.Arch
 	policy *Policy
 	farm   *Farm
+	local  bool // see compilerPath
 
 	objects map[string]*object
 }
@@ -208,8 +209,12 @@ func (b *farmBuild) putProgram(name string) error {
 		return err
 	}
 	owner := b.stage.owner[name]
-	if _, err := editStrings(text, compilerMarks, compilerPath(b.target.GNU)); err != nil {
+	edited, err := editStrings(text, compilerMarks, compilerPath(b.target.GNU, b.local))
+	if err != nil {
 		return err
+	}
+	if edited > 0 {
+		nativeDriver(text)
 	}
 	b.describe(name, owner, text)
 	return b.put(name, text, 0o755)

@@ -64,13 +64,19 @@ var compilerMarks = []string{"/usr/lib/gcc-cross/", "/usr/libexec/gcc-cross/", "
 func nativePath(name string) string { return strings.Replace(name, "/gcc-cross/", "/gcc/", 1) }
 
 // compilerPath gives the paths in a cross compiler of Debian those of the
-// target's own compiler: its private directory is /usr/lib/gcc, where the
-// target's own headers and objects are, and the C++ headers are in
-// /usr/include, not in the directory of a cross compiler. What it writes into
-// debug information is then what the target's own would write.
+// target's own compiler. Its private directory is /usr/lib/gcc, where the
+// target's own headers and objects are. The C++ headers are in /usr/include, not
+// in the directory of a cross compiler; Debian's own compiler looks for them, and
+// for no others, by a path without .. in it. What is written into debug
+// information is then what the target's own would write.
 //
-// The strings are those of gcc 12's cppdefault.cc, as both compilers have them.
-func compilerPath(triplet string) func(old string) (string, bool) {
+// Debian's cross compilers do not look into /usr/local/include. The table of
+// directories has no place for one more, but one for include-fixed, next to where
+// it belongs. With local it is put there: for roots that have no include-fixed, as
+// those of Debian since gcc 7.
+//
+// The strings are those of gcc's cppdefault.cc.
+func compilerPath(triplet string, local bool) func(old string) (string, bool) {
 	return func(old string) (string, bool) {
 		if old == "gcc-cross" {
 			return "gcc", true
@@ -79,14 +85,19 @@ func compilerPath(triplet string) func(old string) (string, bool) {
 			return old, false
 		}
 		fresh := nativePath(old)
-		head, tail, ok := strings.Cut(fresh, "/../../../../"+triplet+"/include/c++/")
-		if !ok {
-			return strings.Replace(fresh, "/"+triplet+"/libc++_include/", "/libc++_include/", 1), true
+		_, tail, up := strings.Cut(fresh, "/../../../../"+triplet+"/")
+		version, cxx := strings.CutPrefix(tail, "include/c++/")
+		switch {
+		case local && strings.HasSuffix(fresh, "/include-fixed"):
+			return "/usr/local/include", true
+		case cxx && strings.HasSuffix(version, "/"+triplet):
+			return "/usr/include/" + triplet + "/c++/" + strings.TrimSuffix(version, "/"+triplet), true
+		case cxx:
+			return "/usr/include/c++/" + version, true
+		case up && strings.HasPrefix(tail, "libc++_include/"):
+			return "/usr/" + tail, true
 		}
-		if version, ok := strings.CutSuffix(tail, "/"+triplet); ok {
-			return head + "/../../../../include/" + triplet + "/c++/" + version, true
-		}
-		return head + "/../../../../include/c++/" + tail, true
+		return fresh, true
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -35,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "3"
+const formatOfFarms = "4"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -138,7 +139,7 @@ func (c *chooser) sort(found []candidate) (programs, plugins []string, left []Le
 
 // key names a farm by all that decides what is in it.
 func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
-	parts := []string{formatOfFarms, s.Host.Name, s.Arch.Name, s.Arch.GNU, strings.Join(t.Policy.Asks, " ")}
+	parts := []string{formatOfFarms, s.Host.Name, s.Arch.Name, s.Arch.GNU, strings.Join(t.Policy.Asks, " "), fmt.Sprint(hasFixed(s))}
 	for _, p := range c.chosen {
 		parts = append(parts, p.Name+" "+p.Version+" "+p.SHA256)
 	}
@@ -146,6 +147,12 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 	slices.Sort(parts)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
+}
+
+// hasFixed tells whether the root's compiler has headers that it corrected.
+func hasFixed(s *Subject) bool {
+	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+s.Arch.GNU+"/*/include-fixed")
+	return len(found) > 0
 }
 
 // make fetches the packages and makes the farm of them, under another name until
@@ -171,7 +178,7 @@ func (t *Twin) make(ctx context.Context, s *Subject, a *apt, c *chooser, key str
 	defer dir.Close()
 	n.Step("unpack them")
 	b := &farmBuild{
-		dir: dir, host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
+		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
 		farm: &Farm{Release: a.arch, Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
