@@ -83,7 +83,11 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err := sameRelease(release, programs, more); err != nil {
 		return nil, err
 	}
-	c.takeLibraries("libc6", "libgcc-s1")
+	always := []string{"libc6", "libgcc-s1"}
+	if c.has("libfakeroot") {
+		always = append(always, "libfakeroot")
+	}
+	c.takeLibraries(always...)
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
 	if farm == nil {
