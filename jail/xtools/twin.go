@@ -200,7 +200,7 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	if err := os.RemoveAll(partial); err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }() // cache prune knows what is left
 	if err := os.MkdirAll(filepath.Join(partial, farmStage), 0o755); err != nil {
 		return nil, err
 	}
