@@ -71,6 +71,7 @@ func (s Store) Examine(ctx context.Context, name string, patience time.Duration)
 	for _, e := range r.Activators {
 		checks = append(checks, verifyActivator(r, e))
 	}
+	checks = append(checks, s.verifyTools(root, r)...)
 	if patience == 0 {
 		return checks, nil
 	}
