@@ -53,6 +53,9 @@ type Host struct {
 	// Where the table is, for remedies: the directory of binfmt_misc.
 	Where string
 	Off   bool // the table is switched off as a whole
+	// Takes is why FreeBSD's kernel should not get an entry, beside what Check knows
+	// of it; nil when nobody can tell.
+	Takes func(Entry) error
 	// Planned says that the entries are not in the kernel yet, so that it holds no
 	// interpreter open.
 	Planned bool

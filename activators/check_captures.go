@@ -62,6 +62,8 @@ func (c *checker) unfit(e Entry) error {
 		return errors.New("FreeBSD has no flags " + f.letterString())
 	case len(e.Name) > freebsdNameMax:
 		return fmt.Errorf("its name has %d bytes, and FreeBSD takes %d at most", len(e.Name), freebsdNameMax)
+	case c.host.Takes != nil && !matchesAll(e):
+		return c.host.Takes(e)
 	}
 	return nil
 }
@@ -146,8 +148,11 @@ func (c *checker) native(i int, witness []byte) {
 		f.Code, f.Severity = CapturesNative, Unsafe
 		f.Message = "it takes this machine's own programs (" + p.Arch + "): every command would fail, also the one that removes it"
 	default:
-		f.Code, f.Severity = CapturesCompat, Warning
-		if c.host.OS == "freebsd" && !p.Unsure {
+		f.Code, f.Severity = CapturesCompat, Severe
+		switch {
+		case p.Unsure:
+			f.Severity = Warning
+		case c.host.OS == "freebsd":
 			f.Severity = Unsafe
 		}
 		f.Message = fmt.Sprintf("it takes programs of %s, which %s by itself: they run in the emulator, and slower", p.Arch, thatKernel(p.Unsure))

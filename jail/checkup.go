@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/binmisc"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/qemu"
 )
@@ -43,7 +44,7 @@ func CheckHostOf(kernel string, a *arch.Arch) activators.Host {
 	h := activators.Host{OS: kernel, AsksFirst: kernel != "freebsd", Archs: architectures(kernel), Planned: true,
 		Where: "/proc/sys/fs/binfmt_misc"}
 	if kernel == "freebsd" {
-		h.Where = "kern.binmisc"
+		h.Where, h.Takes = "kern.binmisc", binmisc.Valid
 	}
 	if a == nil {
 		return h
