@@ -161,6 +161,7 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", " \n", "f: it is empty"},
+		{"comments", "# a\n\n; b\n", "f: it is empty, or has comments only"},
 		{"prose", "Register it with care.\n", "f: it is of no known form"},
 		{"a program", "\x7fELF\x02\x01\x01\x00\xff", "f: it is no text"},
 		{"only bad lines", "# x\n:a:M::abc:ffff:/bin/x:\n", "f:2: the mask has 4 bytes, the magic 3"},
