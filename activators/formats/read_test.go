@@ -116,6 +116,9 @@ var reads = []struct {
 	{name: "Debian's own directory", file: "/var/lib/binfmts/jar", text: "openjdk-17\nmagic\n0\nPK\\x03\\x04\n\n/usr/bin/jexec\n\n\n\n\n", format: Debian, want: "jar /usr/bin/jexec 504b0304/ \n"},
 
 	{name: "JSON list", text: `[{"name":"a","interpreter":"/bin/a","magic":"61","flags":{"fix_binary":true}},{"name":"b","interpreter":"/bin/b","extension":"b","enabled":false}]`, format: JSON, want: "a /bin/a 61/ F\nb /bin/b /  off\n"},
+	{name: "JSON, one of which is wrong", text: `[{"name":"a","interpreter":"/bin/a","magic":"61","offset":1.5},
+{"name":"b","interpreter":"/bin/b","magic":"zz"},{"name":"c","interpreter":"/bin/c","magic":"63","mask":"ffff"},{"name":"d","interpreter":"/bin/d","magic":"64"}]`, format: JSON, want: "d /bin/d 64/ \n",
+		notes: []string{"f:1: not JSON as xjail writes it: entry 1: ", "f:2: not JSON as xjail writes it: entry 2: hexadecimal", "entry 3: the mask has 2 bytes"}},
 	{name: "JSON of one", text: `{"name":"a","interpreter":"/bin/a","args":["x"],"magic":"61","enabled":true}`, format: JSON, want: "a /bin/a x 61/ \n"},
 	{name: "JSON of status", text: `{"table":{"kernel":"linux","where":"/proc"},"entries":[{"name":"\ufffd","name_hex":"ff","interpreter":"/bin/a","magic":"61","enabled":true,"owner":"foreign","file":null}]}`, format: JSON, want: "\xff /bin/a 61/ \n"},
 	{name: "JSON of nothing", text: `{"entries":[]}`, format: JSON, want: ""},
