@@ -48,7 +48,7 @@ type Host struct {
 	// AsksFirst says that the kernel asks its table before it looks whether it
 	// runs a file by itself: Linux, and FreeBSD with imgact_binmisc compiled in.
 	AsksFirst bool
-	Natives   []Program // what the kernel runs by itself; the first is the machine's own
+	Natives   []Program // what the kernel runs by itself; the first is the machine's own, of which there may be more
 	Archs     []Architecture
 	// Where the table is, for remedies: the directory of binfmt_misc.
 	Where string

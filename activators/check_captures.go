@@ -119,18 +119,22 @@ func (c *checker) captures() bool {
 		return false
 	}
 	safe := true
-	for i, p := range c.host.Natives {
-		if w := like(r.Entry, p.Header); w != nil {
-			c.native(i, w)
-			safe = safe && (i > 0 || !c.host.AsksFirst)
+	var told []string // architectures, each once
+	for _, p := range c.host.Natives {
+		if w := like(r.Entry, p.Header); w != nil && !slices.Contains(told, p.Arch) {
+			c.native(p, w)
+			told = append(told, p.Arch)
+			safe = safe && !(c.own(p) && c.host.AsksFirst)
 		}
 	}
 	return c.scripts() && safe
 }
 
+// own tells whether programs are the machine's own, not those of another ABI.
+func (c *checker) own(p Program) bool { return p.Arch == c.host.Natives[0].Arch }
+
 // native is about programs that the kernel runs by itself.
-func (c *checker) native(i int, witness []byte) {
-	p := c.host.Natives[i]
+func (c *checker) native(p Program, witness []byte) {
 	f := Finding{Other: p.Arch, Witness: witness, Remedy: "remove the entry, or have its magic and mask leave out programs of " + p.Arch}
 	kernel := "the kernel runs"
 	if p.Unsure {
@@ -144,7 +148,7 @@ func (c *checker) native(i int, witness []byte) {
 		}
 		f.Message = fmt.Sprintf("it is not asked about programs of %s: %s them by itself before it looks into the table", p.Arch, kernel)
 		f.Remedy = "register nothing for " + p.Arch
-	case i == 0:
+	case c.own(p):
 		f.Code, f.Severity = CapturesNative, Unsafe
 		f.Message = "it takes this machine's own programs (" + p.Arch + "): every command would fail, also the one that removes it"
 	default:
