@@ -124,7 +124,7 @@ func (c *checker) captures() bool {
 		if w := like(r.Entry, p.Header); w != nil && !slices.Contains(told, p.Arch) {
 			c.native(p, w)
 			told = append(told, p.Arch)
-			safe = safe && !(c.own(p) && c.host.AsksFirst)
+			safe = safe && (!c.own(p) || !c.host.AsksFirst)
 		}
 	}
 	return c.scripts() && safe
