@@ -48,11 +48,14 @@ type Host struct {
 	// AsksFirst says that the kernel asks its table before it looks whether it
 	// runs a file by itself: Linux, and FreeBSD with imgact_binmisc compiled in.
 	AsksFirst bool
-	Natives   []Program // what the kernel runs by itself; the first is the machine's own
+	Natives   []Program // what the kernel runs by itself; the first is the machine's own, of which there may be more
 	Archs     []Architecture
 	// Where the table is, for remedies: the directory of binfmt_misc.
 	Where string
 	Off   bool // the table is switched off as a whole
+	// Takes is why FreeBSD's kernel should not get an entry, beside what Check knows
+	// of it; nil when nobody can tell.
+	Takes func(Entry) error
 	// Planned says that the entries are not in the kernel yet, so that it holds no
 	// interpreter open.
 	Planned bool

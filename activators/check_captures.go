@@ -62,6 +62,8 @@ func (c *checker) unfit(e Entry) error {
 		return errors.New("FreeBSD has no flags " + f.letterString())
 	case len(e.Name) > freebsdNameMax:
 		return fmt.Errorf("its name has %d bytes, and FreeBSD takes %d at most", len(e.Name), freebsdNameMax)
+	case c.host.Takes != nil && !matchesAll(e):
+		return c.host.Takes(e)
 	}
 	return nil
 }
@@ -117,18 +119,22 @@ func (c *checker) captures() bool {
 		return false
 	}
 	safe := true
-	for i, p := range c.host.Natives {
-		if w := like(r.Entry, p.Header); w != nil {
-			c.native(i, w)
-			safe = safe && (i > 0 || !c.host.AsksFirst)
+	var told []string // architectures, each once
+	for _, p := range c.host.Natives {
+		if w := like(r.Entry, p.Header); w != nil && !slices.Contains(told, p.Arch) {
+			c.native(p, w)
+			told = append(told, p.Arch)
+			safe = safe && (!c.own(p) || !c.host.AsksFirst)
 		}
 	}
 	return c.scripts() && safe
 }
 
+// own tells whether programs are the machine's own, not those of another ABI.
+func (c *checker) own(p Program) bool { return p.Arch == c.host.Natives[0].Arch }
+
 // native is about programs that the kernel runs by itself.
-func (c *checker) native(i int, witness []byte) {
-	p := c.host.Natives[i]
+func (c *checker) native(p Program, witness []byte) {
 	f := Finding{Other: p.Arch, Witness: witness, Remedy: "remove the entry, or have its magic and mask leave out programs of " + p.Arch}
 	kernel := "the kernel runs"
 	if p.Unsure {
@@ -142,12 +148,15 @@ func (c *checker) native(i int, witness []byte) {
 		}
 		f.Message = fmt.Sprintf("it is not asked about programs of %s: %s them by itself before it looks into the table", p.Arch, kernel)
 		f.Remedy = "register nothing for " + p.Arch
-	case i == 0:
+	case c.own(p):
 		f.Code, f.Severity = CapturesNative, Unsafe
 		f.Message = "it takes this machine's own programs (" + p.Arch + "): every command would fail, also the one that removes it"
 	default:
-		f.Code, f.Severity = CapturesCompat, Warning
-		if c.host.OS == "freebsd" && !p.Unsure {
+		f.Code, f.Severity = CapturesCompat, Severe
+		switch {
+		case p.Unsure:
+			f.Severity = Warning
+		case c.host.OS == "freebsd":
 			f.Severity = Unsafe
 		}
 		f.Message = fmt.Sprintf("it takes programs of %s, which %s by itself: they run in the emulator, and slower", p.Arch, thatKernel(p.Unsure))

@@ -1,6 +1,7 @@
 package activators
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,10 +59,11 @@ func (c *checker) matchesNone() bool {
 	}
 	name := c.archName(r.meant)
 	f := Finding{Code: NeverMatches, Severity: Severe, Other: name,
-		Message: "it matches no program of " + name + ", neither executables nor PIE, of no system",
+		Message: "it matches no program of " + name + ", neither executables nor PIE, of any system",
 		Remedy:  patternRemedy(name)}
 	if s, ok := c.sample(r.meant[0], func([]byte) bool { return true }); ok {
 		f.Witness = s.Header
+		f.Message += wrongMachine(r.Entry, s.Header)
 	}
 	if other := slices.Index(r.matched, true); other >= 0 {
 		s, _ := c.sample(other, r.takes)
@@ -71,6 +73,22 @@ func (c *checker) matchesNone() bool {
 	}
 	c.find(f)
 	return true
+}
+
+// wrongMachine says of an entry which e_machine it wants, when that is another
+// one than a program's.
+func wrongMachine(e Entry, header []byte) string {
+	const at = 18
+	order := binary.ByteOrder(binary.LittleEndian)
+	if header[5] == 2 {
+		order = binary.BigEndian
+	}
+	low, high := e.pinAt(at), e.pinAt(at+1)
+	value, mask := order.Uint16([]byte{low.value, high.value}), order.Uint16([]byte{low.mask, high.mask})
+	if machine := order.Uint16(header[at:]); machine&mask != value {
+		return fmt.Sprintf(": it wants an e_machine of 0x%x, and they have 0x%x", value, machine)
+	}
+	return ""
 }
 
 func patternRemedy(name string) string {

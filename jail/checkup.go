@@ -1,11 +1,13 @@
 package jail
 
 import (
+	"bytes"
 	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/binmisc"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/qemu"
 )
@@ -29,9 +31,11 @@ func CheckHost(t activators.Machine) activators.Host {
 	if s.Kernel == "freebsd" {
 		h.AsksFirst = compiled(t)
 		h.Natives = append(h.Natives[:min(1, len(h.Natives))], supportedPrograms(t)...)
+		h.Natives = append(h.Natives, systemPrograms(h.Natives)...)
 		return h
 	}
 	h.Natives = slices.DeleteFunc(h.Natives, func(p activators.Program) bool { return p.Unsure })
+	h.Natives = append(h.Natives, systemPrograms(h.Natives)...)
 	h.Natives = append(h.Natives, compatPrograms(arch.Host(), kernelRuns)...)
 	return h
 }
@@ -43,7 +47,7 @@ func CheckHostOf(kernel string, a *arch.Arch) activators.Host {
 	h := activators.Host{OS: kernel, AsksFirst: kernel != "freebsd", Archs: architectures(kernel), Planned: true,
 		Where: "/proc/sys/fs/binfmt_misc"}
 	if kernel == "freebsd" {
-		h.Where = "kern.binmisc"
+		h.Where, h.Takes = "kern.binmisc", binmisc.Valid
 	}
 	if a == nil {
 		return h
@@ -79,6 +83,29 @@ func nativeProgram(kernel string, a *arch.Arch) activators.Program {
 		}
 	}
 	return p
+}
+
+// systemPrograms are programs that every machine needs, as they are on this one:
+// a pattern may look only at what differs from program to program, such as how
+// many headers there are, and miss the one that runs here.
+func systemPrograms(natives []activators.Program) []activators.Program {
+	var list []activators.Program
+	for _, name := range []string{"/bin/sh", "/bin/ls", "/usr/bin/env", "/sbin/init"} {
+		header, err := activators.ReadHeader(name)
+		if err == nil && len(natives) > 0 && runsLike(header, natives[0].Header) {
+			p := natives[0]
+			p.Header = header
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// runsLike tells whether two files are ELF of one class, byte order and
+// e_machine.
+func runsLike(a, b []byte) bool {
+	const ident, machine, end = 6, 18, 20
+	return len(a) >= end && len(b) >= end && bytes.Equal(a[:ident], b[:ident]) && bytes.Equal(a[machine:end], b[machine:end])
 }
 
 // supportedPrograms are those of the other architectures that FreeBSD's kernel

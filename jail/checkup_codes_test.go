@@ -71,6 +71,12 @@ func compiledIn(h *activators.Host) { h.AsksFirst = true }
 
 func live(h *activators.Host) { h.Planned = false }
 
+func runsI386(h *activators.Host) {
+	for i := range h.Natives {
+		h.Natives[i].Unsure = false
+	}
+}
+
 func supportsI386(h *activators.Host) {
 	for i := range h.Natives {
 		h.Natives[i].Unsure = false
@@ -90,6 +96,9 @@ func patternExamples(t *testing.T) map[activators.Code][]example {
 			{entries: list(of(t, "arm"), of(t, "mips", called("arm"))), severity: activators.Severe},
 			{entries: list(of(t, "arm", func(e *activators.Entry) { e.Offset = 240 })), severity: activators.Severe},
 			{kernel: "freebsd", entries: list(of(t, "arm")), severity: activators.Severe},
+			{kernel: "freebsd", entries: list(of(t, "arm", plain, called("\xe4rm"))), severity: activators.Severe},
+			{kernel: "freebsd", entries: list(of(t, "arm", plain, by("/opt/a b/qemu-arm-static"))), severity: activators.Severe},
+			{kernel: "freebsd", entries: list(of(t, "arm", plain, func(e *activators.Entry) { e.Args = []string{"#x"} })), severity: activators.Severe},
 		},
 		activators.MatchesEverything: {{entries: list(of(t, "arm", func(e *activators.Entry) { e.Mask = make([]byte, len(e.Magic)) })), severity: activators.Unsafe}},
 		activators.CapturesNative: {
@@ -98,6 +107,7 @@ func patternExamples(t *testing.T) map[activators.Code][]example {
 			{kernel: "freebsd", host: compiledIn, entries: list(of(t, "amd64", plain)), severity: activators.Unsafe},
 		},
 		activators.CapturesCompat: {
+			{host: runsI386, entries: list(of(t, "i386")), severity: activators.Severe, other: "i386"},
 			{entries: list(of(t, "i386")), severity: activators.Warning, other: "i386"},
 			{kernel: "freebsd", host: func(h *activators.Host) { compiledIn(h); supportsI386(h) }, entries: list(of(t, "i386", plain)), severity: activators.Unsafe},
 		},

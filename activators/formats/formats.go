@@ -74,6 +74,25 @@ func forms() []form {
 	}
 }
 
+// ErrEmpty is the cause of the error about a text that has no entries and cannot
+// have any: it is empty, or has comments only. ErrNoForm is that of a text of no
+// known form.
+var (
+	ErrEmpty  = errors.New("it is empty, or has comments only")
+	ErrNoForm = errors.New("it is of no known form")
+)
+
+// isEmpty tells whether a text has comments only, as all forms with comments
+// that are lines have them.
+func isEmpty(text string) bool {
+	for line := range strings.Lines(text) {
+		if !isComment(strings.TrimSpace(line)) {
+			return false
+		}
+	}
+	return true
+}
+
 // Read reads a file of any of the forms, which it tells by its content; its name
 // is that of an entry where the content has none. Nothing of it is run.
 //
@@ -85,8 +104,8 @@ func Read(name string, text []byte) (*Set, error) {
 	if len(text) > textMax {
 		return nil, s.damaged(0, fmt.Errorf("it has %d bytes, %d at most", len(text), textMax), "")
 	}
-	if strings.TrimSpace(s.text) == "" {
-		return nil, s.damaged(0, errors.New("it is empty"), "")
+	if isEmpty(s.text) {
+		return nil, s.damaged(0, ErrEmpty, "")
 	}
 	for _, f := range forms() {
 		if !f.fits(s) {
@@ -113,11 +132,11 @@ func (s *source) unknown() error {
 	for _, f := range forms() {
 		known = append(known, f.what)
 	}
-	why := "it is of no known form"
+	why := ErrNoForm
 	if strings.Contains(s.text, "\x00") || !utf8.ValidString(s.text) {
-		why = "it is no text"
+		why = errors.New("it is no text")
 	}
-	return s.damaged(0, errors.New(why), "known are "+strings.Join(known, "; "))
+	return s.damaged(0, why, "known are "+strings.Join(known, "; "))
 }
 
 // source is a text that is read.

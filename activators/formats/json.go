@@ -45,7 +45,7 @@ func readJSON(s *source) (*Set, error) {
 	b := newBuilder(s, JSON, "")
 	raw, kernel, err := jsonEntries([]byte(s.text))
 	if err != nil {
-		return nil, s.jsonError(err, 0)
+		return nil, s.jsonError(err)
 	}
 	if kernel != "" && kernel != linux && kernel != freebsd {
 		return nil, s.damaged(0, fmt.Errorf("unknown kernel %q: linux or freebsd is expected", kernel), "")
@@ -56,7 +56,8 @@ func readJSON(s *source) (*Set, error) {
 		at += max(0, strings.Index(s.text[at:], string(text)))
 		e, err := jsonToEntry(text)
 		if err != nil {
-			return nil, s.jsonError(fmt.Errorf("entry %d: %w", i+1, err), at)
+			b.note(lineOf(s.text, at), "not JSON as xjail writes it: entry %d: %v", i+1, err)
+			continue
 		}
 		b.append(lineOf(s.text, at), e)
 	}
@@ -127,16 +128,16 @@ func jsonToEntry(text json.RawMessage) (activators.Entry, error) {
 	return e.Entry, nil
 }
 
-// jsonError is err with the line where it is; at is where what was decoded
-// begins.
-func (s *source) jsonError(err error, at int) error {
+// jsonError is err with the line where it is.
+func (s *source) jsonError(err error) error {
+	at := 0
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		at += int(syntax.Offset)
+		at = int(syntax.Offset)
 	case errors.As(err, &kind):
-		at += int(kind.Offset)
+		at = int(kind.Offset)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		at = len(s.text)
 		err = errors.New("it is cut off")

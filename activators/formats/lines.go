@@ -17,8 +17,12 @@ func isComment(line string) bool { return line == "" || strings.ContainsAny(line
 // likeLine tells whether a line can be meant as a register line: the delimiter,
 // and M or E between two of it.
 func likeLine(line string) bool {
-	if len(line) < 5 || isComment(line) || !isDelimiter(line[0]) {
+	if len(line) < 5 || isComment(line) {
 		return false
+	}
+	if !isDelimiter(line[0]) {
+		_, err := binfmt.ParseLine([]byte(line))
+		return err == nil
 	}
 	fields := strings.SplitN(line[1:], line[:1], 3)
 	if len(fields) < 3 || strings.ContainsAny(fields[0], "\"'$(){} \t") {

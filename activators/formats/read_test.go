@@ -57,6 +57,7 @@ var reads = []struct {
 	{name: "a bad line", text: ":bad:M::abc:ff:/bin/x:\n:worse:M::abc:/bin/x\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"f:1: not a register line: the mask has 2 bytes, the magic 3", "f:2: not a register line"}},
 	{name: "rubbish among lines", text: "rubbish\n" + armLine + "\n", format: BinfmtD, want: short("qemu-arm", qemuArm, ""), notes: []string{"f:1: not a register line"}},
+	{name: "a delimiter that nobody uses", text: "-foo-M--MZ--/usr/bin/wine-\nxbarxMxxabcxx/bin/barx\n", format: BinfmtD, want: "bar /bin/bar 616263/ \nfoo /usr/bin/wine 4d5a/ \n"},
 	{name: "twice", text: ":a:M::xxxx::/bin/x:\n" + armLine + "\n:a:M::yyyy::/bin/y:\n", format: BinfmtD, want: "a /bin/y 79797979/ \n" + short("qemu-arm", qemuArm, ""),
 		notes: []string{`f:3: "a" is there twice`}},
 
@@ -68,6 +69,10 @@ var reads = []struct {
 	{name: "here-document", text: "cat > /proc/sys/fs/binfmt_misc/register <<'EOF'\n" + armLine + "\nEOF\n", format: Register, want: short("qemu-arm", qemuArm, "")},
 	{name: "sh -c", text: `sudo sh -c "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register" || true`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
 	{name: "docker run", text: `docker run --rm --privileged alpine sh -ec "echo ':APE:M::MZqFpD::/usr/bin/ape:' >/proc/sys/fs/binfmt_misc/register"`, format: Register, want: "APE /usr/bin/ape 4d5a71467044/ \n"},
+	{name: "Dockerfile", text: "FROM alpine\nRUN echo ':a:M::aaaa::/bin/x:' > /proc/sys/fs/binfmt_misc/register && \\\n  echo ':b:M::bbbb::/bin/x:' > /proc/sys/fs/binfmt_misc/register\n" +
+		"RUN --mount=type=cache,target=/c n=c; echo \":$n:M::cccc::/bin/x:\" > /proc/sys/fs/binfmt_misc/register\nRUN <<EOF\necho ':d:M::dddd::/bin/x:' > /proc/sys/fs/binfmt_misc/register\nEOF\n" +
+		"RUN [\"sh\", \"-c\", \"echo ':e:M::eeee::/bin/x:' > /proc/sys/fs/binfmt_misc/register\"]\n", format: Register, want: "d /bin/x 64646464/ \nc /bin/x 63636363/ \nb /bin/x 62626262/ \na /bin/x 61616161/ \n", notes: []string{"f:8: not followed: RUN [sh, -c", "not run: FROM"}},
+	{name: "not UTF-8", text: "#!/bin/sh\n# Andr\xe9\necho ':a\xe9:M::aaaa::/bin/\xe9:' > /proc/sys/fs/binfmt_misc/register\n", format: Register, want: "a\xe9 /bin/\xe9 61616161/ \n"},
 	{name: "by way of a file", text: "f=$(mktemp)\necho '" + armLine + "' > \"$f\"\nsudo bash -c \"cat '$f' > /proc/sys/fs/binfmt_misc/register\"\n", format: Register, want: short("qemu-arm", qemuArm, ""),
 		notes: []string{"not run: mktemp"}},
 	{name: "bash's echo -e ends the fields at the first NUL", text: "#!/bin/bash\necho -ne '" + armLine + "' > /proc/sys/fs/binfmt_misc/register\necho ':x:M::abc::/bin/x:' > /proc/sys/fs/binfmt_misc/register", format: Register,
@@ -111,6 +116,9 @@ var reads = []struct {
 	{name: "Debian's own directory", file: "/var/lib/binfmts/jar", text: "openjdk-17\nmagic\n0\nPK\\x03\\x04\n\n/usr/bin/jexec\n\n\n\n\n", format: Debian, want: "jar /usr/bin/jexec 504b0304/ \n"},
 
 	{name: "JSON list", text: `[{"name":"a","interpreter":"/bin/a","magic":"61","flags":{"fix_binary":true}},{"name":"b","interpreter":"/bin/b","extension":"b","enabled":false}]`, format: JSON, want: "a /bin/a 61/ F\nb /bin/b /  off\n"},
+	{name: "JSON, one of which is wrong", text: `[{"name":"a","interpreter":"/bin/a","magic":"61","offset":1.5},
+{"name":"b","interpreter":"/bin/b","magic":"zz"},{"name":"c","interpreter":"/bin/c","magic":"63","mask":"ffff"},{"name":"d","interpreter":"/bin/d","magic":"64"}]`, format: JSON, want: "d /bin/d 64/ \n",
+		notes: []string{"f:1: not JSON as xjail writes it: entry 1: ", "f:2: not JSON as xjail writes it: entry 2: hexadecimal", "entry 3: the mask has 2 bytes"}},
 	{name: "JSON of one", text: `{"name":"a","interpreter":"/bin/a","args":["x"],"magic":"61","enabled":true}`, format: JSON, want: "a /bin/a x 61/ \n"},
 	{name: "JSON of status", text: `{"table":{"kernel":"linux","where":"/proc"},"entries":[{"name":"\ufffd","name_hex":"ff","interpreter":"/bin/a","magic":"61","enabled":true,"owner":"foreign","file":null}]}`, format: JSON, want: "\xff /bin/a 61/ \n"},
 	{name: "JSON of nothing", text: `{"entries":[]}`, format: JSON, want: ""},
@@ -156,6 +164,7 @@ func TestRead(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"nothing", " \n", "f: it is empty"},
+		{"comments", "# a\n\n; b\n", "f: it is empty, or has comments only"},
 		{"prose", "Register it with care.\n", "f: it is of no known form"},
 		{"a program", "\x7fELF\x02\x01\x01\x00\xff", "f: it is no text"},
 		{"only bad lines", "# x\n:a:M::abc:ffff:/bin/x:\n", "f:2: the mask has 4 bytes, the magic 3"},

@@ -139,6 +139,9 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 	case "run_rc_command":
 		return m.runService(c), true
 	}
+	if name == "RUN" {
+		return m.dockerRun(c, args[1:]), true
+	}
 	if inner := shellWithin(args); inner != nil {
 		return c.Shell.Call(inner...), true
 	}
@@ -146,6 +149,25 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 		m.note(c.Line, "not followed: %s", cut(shell.Plain(strings.Join(args, " "))))
 	}
 	return shell.Unknown, false
+}
+
+// dockerRun is an instruction RUN of a Dockerfile, in the form that a shell
+// reads: options, and then a command, or a here-document with several. The form
+// with brackets is JSON, which a shell reads as one pattern.
+func (m *machine) dockerRun(c *shell.Command, args []string) shell.Status {
+	for len(args) > 0 && strings.HasPrefix(args[0], "--") {
+		args = args[1:]
+	}
+	switch {
+	case len(args) == 0:
+		return c.Shell.Call("sh")
+	case strings.HasPrefix(args[0], "["):
+		if scriptWords.MatchString(strings.Join(args, " ")) {
+			m.note(c.Line, "not followed: RUN %s", cut(shell.Plain(strings.Join(args, " "))))
+		}
+		return shell.Unknown
+	}
+	return c.Shell.Call(append([]string{"env"}, args...)...)
 }
 
 // shellWithin is the sh -c TEXT that another program starts, such as docker run,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
@@ -47,7 +48,7 @@ func writers() []writer {
 		{BinfmtD, linux, writeBinfmtD, lineOnly, "Install it as /etc/binfmt.d/xjail-generated.conf, then: systemctl restart systemd-binfmt", ".conf", false},
 		{Register, linux, writeRegister, nil, "Run it as root; entries last until the next boot. BINFMT_DIR names another directory than /proc/sys/fs/binfmt_misc.", ".sh", true},
 		{Debian, linux, nil, debianOnly, "Install it as /usr/share/binfmts/NAME, then: update-binfmts --package xjail --import NAME", "", false},
-		{JSON, "", writeJSON, nil, "xjail activator check reads it.", ".json", false},
+		{JSON, "", writeJSON, textOnly, "xjail activator check reads it.", ".json", false},
 		{Nix, linux, writeNix, nixOnly, "Put it beside configuration.nix and name it in imports, then: nixos-rebuild switch", ".nix", false},
 		{Ansible, "", writeAnsible, ansibleOnly, "ansible-playbook -i HOST, FILE", ".yml", false},
 	}
@@ -226,8 +227,34 @@ func noQuote(e activators.Entry) error {
 	return nil
 }
 
+// texts is all that an entry has of text.
+func texts(e activators.Entry) string {
+	return e.Name + e.Interpreter + strings.Join(e.Args, " ") + e.Extension
+}
+
+// textOnly is for forms that are Unicode by definition: bytes that are none
+// would become others.
+func textOnly(e activators.Entry) error {
+	if !utf8.ValidString(texts(e)) {
+		return unsupported(e, "link it under a path of UTF-8 characters", "its name, interpreter or extension is not UTF-8, which this form is")
+	}
+	return nil
+}
+
+// yamlBreaks are characters that end a line of YAML 1.1, or that it does not
+// have.
+func yamlBreaks(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffe || r == 0xffff
+}
+
 func ansibleOnly(e activators.Entry) error {
-	all := e.Name + e.Interpreter + strings.Join(e.Args, " ") + e.Extension
+	if err := textOnly(e); err != nil {
+		return err
+	}
+	all := texts(e)
+	if strings.ContainsFunc(all, yamlBreaks) {
+		return unsupported(e, "link it under a path without such a character", "it has a character that ends a line of YAML, or that YAML does not have")
+	}
 	if strings.Contains(all, "{{") || strings.Contains(all, "{%") || strings.Contains(all, "{#") {
 		return unsupported(e, "", "ansible would take a part of it for a template")
 	}

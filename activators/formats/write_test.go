@@ -191,6 +191,21 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
+// What YAML and JSON cannot keep would end a line of a playbook, or come back as
+// something else.
+func TestWriteRefusesNoText(t *testing.T) {
+	for _, c := range []struct{ format, name, interpreter string }{
+		{Ansible, "x", "/\u2028- hosts: all"}, {Ansible, "x", "/\u0085x"}, {Ansible, "x\u2029y", "/x"}, {Ansible, "x", "/\ufeff"},
+		{Ansible, "\xff", "/x"}, {JSON, "x", "/\xff"}, {JSON, "\xe9", "/x"},
+	} {
+		var b bytes.Buffer
+		err := Write(&b, c.format, []activators.Entry{entry(t, c.name, c.interpreter, "7f454c46", "ffffffff")}, Options{Kernel: linux})
+		if fault.KindOf(err) != fault.Unsupported || b.Len() > 0 {
+			t.Errorf("%s %q %q: %v", c.format, c.name, c.interpreter, err)
+		}
+	}
+}
+
 // The exact files; -update writes them anew.
 func TestGolden(t *testing.T) {
 	eachForm(t, func(t *testing.T, format, kernel string) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,10 +32,11 @@ docs/activators.md), the start of a file that shows it, and what mends it.
 
 FILE is a set in any form that xjail reads: scripts with binmiscctl, binfmt.d
 files, register lines, Debian's binfmts, JSON. A directory is one table of all
-its files, in the order of their names, the last one registered last; several
-FILEs are each a table of their own, or with --together one table, registered
-in the order given. - is the standard input. Nothing of a file is run, and the
-interpreters that it names are looked at with --interpreters only.
+its files, in the order of their names, the last one registered last; what has
+no activators there is left out with a warning. Several FILEs are each a table
+of their own, or with --together one table, registered in the order given. -
+is the standard input. Nothing of a file is run, and the interpreters that it
+names are looked at with --interpreters only.
 
 The status is 15 when something is severe or unsafe; --severity chooses another
 level. Notes are what one should know and need not change: they are counted,
@@ -243,25 +245,46 @@ func readSetOf(stdin io.Reader, arg string) (*formats.Set, error) {
 	if !info.IsDir() {
 		return readSetFile(arg)
 	}
-	files, err := os.ReadDir(arg)
+	return readSetDir(arg)
+}
+
+// readSetDir is the table of all files of a directory. Files that say nothing
+// of activators are told and left out: systemd masks a file by a link to
+// /dev/null, and people explain with a README. What is damaged is an error.
+func readSetDir(dir string) (*formats.Set, error) {
+	files, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fileError(arg, err)
+		return nil, fileError(dir, err)
 	}
 	var all []*formats.Set
+	var notes []string
 	for _, f := range files {
+		name := filepath.Join(dir, f.Name())
 		if f.IsDir() || strings.HasPrefix(f.Name(), ".") {
 			continue
 		}
-		s, err := readSetFile(filepath.Join(arg, f.Name()))
-		if err != nil {
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			notes = append(notes, name+": it is no regular file")
+			continue
+		}
+		s, err := readSetFile(name)
+		switch {
+		case err == nil:
+			all = append(all, s)
+		case errors.Is(err, formats.ErrEmpty) || errors.Is(err, formats.ErrNoForm):
+			notes = append(notes, err.Error())
+		default:
 			return nil, err
 		}
-		all = append(all, s)
 	}
 	if len(all) == 0 {
-		return nil, fault.New(fault.NotFound, "", "%s has no files", arg)
+		return &formats.Set{Notes: append(notes, dir+": it has no activators")}, nil
 	}
-	return join(all)
+	one, err := join(all)
+	if err == nil {
+		one.Notes = append(notes, one.Notes...)
+	}
+	return one, err
 }
 
 // setMax is more than a set of activators has, in bytes.
@@ -332,7 +355,7 @@ func (g *globals) printChecked(o checkOptions, t checkedTable) {
 	}
 	fmt.Fprintf(g.Stdout, "%s (%s on %s): entries: %d\n", printable(t.Source), kind, dash(t.Host), t.Entries)
 	for _, n := range t.Notes {
-		g.warn(t.Source + ": " + n)
+		g.warn(n)
 	}
 	shown, notes := 0, map[activators.Code]int{}
 	for _, f := range t.Findings {

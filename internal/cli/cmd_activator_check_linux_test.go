@@ -11,6 +11,7 @@ import (
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
 	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/jail"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
 
@@ -146,4 +147,61 @@ func TestActivatorCheckDebian(t *testing.T) {
 func writeEmulator(t *testing.T, target, path string) {
 	t.Helper()
 	qemutest.Linux(target, "7.2.22").Write(t, path)
+}
+
+// A directory is a table, whatever else is in it: masks, comments, a README. One
+// damaged file is an error.
+func TestActivatorCheckDirectory(t *testing.T) {
+	dir := t.TempDir()
+	check := func(status, entries, notes int, stderr string) {
+		t.Helper()
+		got, out, errs := activatorRun(t, t.TempDir(), "check", "--json", dir)
+		var answer activatorCheck
+		if got == 0 {
+			if err := json.Unmarshal([]byte(out), &answer); err != nil || answer.Tables[0].Entries != entries || len(answer.Tables[0].Notes) != notes {
+				t.Errorf("%v: %s", err, out)
+			}
+		}
+		if got != status || !strings.Contains(errs, stderr) {
+			t.Errorf("status %d, %s", got, errs)
+		}
+	}
+	check(0, 0, 1, "")
+	if err := os.Symlink("/dev/null", filepath.Join(dir, "masked.conf")); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("README", "Read me first.\n")
+	write("comments.conf", "# nothing\n")
+	check(0, 0, 4, "")
+	write("wine.conf", ":wine:M::MZ::/usr/bin/wine:\n")
+	check(0, 1, 3, "")
+	_, _, errs := activatorRun(t, t.TempDir(), "check", dir)
+	if want := "xjail: warning: " + filepath.Join(dir, "comments.conf") + ": it is empty, or has comments only\n"; !strings.Contains(errs, want) {
+		t.Errorf("%s; want %s", errs, want)
+	}
+	write("x.conf", ":x:M::MZ:\\xff:/usr/bin/wine:\n")
+	check(17, 0, 0, "x.conf:1: the mask has 1 bytes")
+}
+
+// What the kernel runs by itself in another ABI is not to be emulated, unless
+// somebody insists.
+func TestActivatorRegisterCompat(t *testing.T) {
+	m := newMachine(t)
+	host := jail.CheckHost(binfmt.New(m.Dir))
+	if i := slices.IndexFunc(host.Natives, func(p activators.Program) bool { return p.Arch == "i386" }); i < 0 || host.Natives[i].Unsure {
+		t.Skip("this kernel is not known to run programs of i386")
+	}
+	emulator := filepath.Join(t.TempDir(), "qemu-i386-static")
+	writeEmulator(t, "i386", emulator)
+	m.wants(15, "", "captures-compat", "register", "i386", "--emulator", emulator)
+	if len(m.entries()) != 0 {
+		t.Error("it was registered")
+	}
+	m.wants(0, "xjail-i386: add", "warning: activator xjail-i386: it takes programs of i386", "register", "i386", "--emulator", emulator, "--force")
 }

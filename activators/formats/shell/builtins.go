@@ -26,7 +26,7 @@ func init() { // they refer to each other
 		"shopt": succeed, "times": succeed, "ulimit": succeed,
 	}
 	programs = map[string]func(*Shell, []string) Status{
-		"cat": cat, "tee": tee, "sudo": wrapper, "doas": wrapper, "env": wrapper, "nice": wrapper, "nohup": wrapper, "time": wrapper,
+		"cat": cat, "tee": tee, "dd": dd, "su": su, "sudo": wrapper, "doas": wrapper, "env": wrapper, "nice": wrapper, "nohup": wrapper, "time": wrapper,
 		"sh": script, "bash": script, "dash": script, "ash": script, "ksh": script, "busybox": wrapper,
 		"basename": baseName, "dirname": dirName, "getopt": getopt, "seq": seq,
 		"echo": echo, "printf": printf, "test": testCommand, "true": succeed, "false": builtins["false"],
@@ -458,6 +458,41 @@ func tee(s *Shell, args []string) Status {
 	}
 	s.print(text)
 	return Success
+}
+
+// dd writes the standard input to a file, in one write: what is registered is
+// shorter than a block.
+func dd(s *Shell, args []string) Status {
+	out := ""
+	for _, a := range args[1:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "of":
+			out = value
+		case "status":
+		default:
+			return s.ask(args)
+		}
+	}
+	if out == "" {
+		return s.ask(args)
+	}
+	text, known := s.in.all()
+	if !known {
+		text = unknownValue("$(dd)")
+	}
+	s.write(s.line, out, text)
+	return Success
+}
+
+// su runs the command of -c.
+func su(s *Shell, args []string) Status {
+	for i, a := range args[1:] {
+		if (a == "-c" || a == "--command") && i+2 < len(args) {
+			return script(s, []string{"sh", "-c", args[i+2]})
+		}
+	}
+	return s.ask(args)
 }
 
 func baseName(s *Shell, args []string) Status {

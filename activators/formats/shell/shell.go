@@ -215,6 +215,7 @@ func (e *SyntaxError) Error() string { return e.Text }
 // parse reads a script as bash does, whose grammar holds that of sh but for
 // little.
 func parse(text string) (file *syntax.File, err error) {
+	text = toText(text)
 	if n := nesting(text); n > nestingMax {
 		return nil, &SyntaxError{0, fmt.Sprintf("commands within one another, %d deep", n)}
 	}

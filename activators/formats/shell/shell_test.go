@@ -58,6 +58,8 @@ func TestFollow(t *testing.T) {
 		{`add $(hello) "$(echo a; echo b)" ` + "`hello`", "hello|a\nb|hello"},
 		{`f() { local x=1; add $x $1; return 3; }; x=0; f 2; add $? $x`, "1|2 3|0"},
 		{`f() { g() { add g; }; }; f; g`, "g"},
+		{`echo x | sudo dd of=/f status=none; dd if=/a of=/b; su -c "add y"; su root -c 'add z'; su - nobody`, "/f<\"x\\n\" y z"},
+		{"# Andr\xe9\nx='\xe9\xc3'; add \"$x\" \xc3\xa9; eval 'add \xff'; echo \"$x\" > /f", "\xe9\xc3|\xc3\xa9 \xff /f<\"\\xe9\\xc3\\n\""},
 		{`if yes; then add 1; elif no; then add 2; else add 3; fi`, "1"},
 		{`if no; then add 1; elif no; then add 2; else add 3; fi`, "3"},
 		{`yes && add 1 || add 2; no && add 3; no || add 4; ! no && add 5`, "1 4 5"},

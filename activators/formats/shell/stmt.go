@@ -335,7 +335,7 @@ func (s *Shell) write(line int, name, text string) {
 		return
 	}
 	s.state.files[name] = s.made(s.state.files[name] + text)
-	s.host.Write(line, name, text)
+	s.host.Write(line, toBytes(name), toBytes(text))
 }
 
 // call is a simple command: assignments, a function, something that the shell
@@ -394,6 +394,9 @@ func (s *Shell) runArgs(args []string) {
 // ask asks the host about a command. Of a program that is not known only its
 // output matters, which is unknown as well.
 func (s *Shell) ask(args []string) Status {
+	for i := range args {
+		args[i] = toBytes(args[i])
+	}
 	status, known := s.host.Command(&Command{Line: s.line, Args: args, Shell: s})
 	if known {
 		return status
