@@ -109,7 +109,15 @@ func TestLinuxScripts(t *testing.T) {
 	env("sh -e", later(EnvArguments, AtProgram))
 	env("python", later(EnvMissing, AtProgram))
 	env("broken", later(Text, AtProgram))
-	env("-i sh", runs)
+	env("-S -u X -i sh", runs)
+	env("-ivS A=b none", later(EnvMissing, AtProgram))
+	env("--split-string=none -e", later(EnvMissing, AtProgram))
+	env("-i sh", later(EnvArguments, AtProgram))
+	env("A=b sh", later(EnvArguments, AtProgram))
+	env("A=b", later(EnvMissing, AtProgram))
+	env("", later(EnvMissing, AtProgram))
+	env("-i", later(EnvMissing, AtProgram))
+	env("-u X", runs)
 	if x := check(t, w, "./moved", exec("script-interpreter-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, `#!/usr/bin/python9|' /work/moved`) {
 		t.Error(x.Verdict.Remedy)
 	}

@@ -71,7 +71,7 @@ func (e *explainer) lineRemedy(c Cause, img *image) string {
 	if c == LineTooLong {
 		return "give the interpreter a shorter name: ln -s INTERPRETER /usr/local/bin/NAME, and name that in the first line"
 	}
-	return "sed -i '1s|.*|#!/bin/sh|' " + e.onHost(img.shown())
+	return e.editFirst(img.shown(), ".*", "#!/bin/sh")
 }
 
 // interpreterRemedy is for scripts whose interpreter is not there: it may be at
@@ -81,7 +81,7 @@ func (e *explainer) interpreterRemedy(img *image, interpreter string) string {
 	for _, dir := range []string{"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin"} {
 		at := path.Join(dir, base)
 		if p, d := e.w.lookup(at); d == nil && p.info.Mode.IsRegular() && e.w.may(p.info) {
-			return fmt.Sprintf("sed -i '1s|^#![ \\t]*%s|#!%s|' %s", interpreter, at, e.onHost(img.shown()))
+			return e.editFirst(img.shown(), "^#![[:blank:]]*[^[:blank:]]*", "#!"+at)
 		}
 	}
 	if text := e.install(base); text != "" {
@@ -107,7 +107,7 @@ func (e *explainer) chainRemedy(img *image) string {
 		}
 		img = next
 	}
-	return fmt.Sprintf("sed -i '1s|^#!.*|#!%s|' %s", img.name, e.onHost(first.shown()))
+	return e.editFirst(first.shown(), "^#!.*", "#!"+img.name)
 }
 
 // wholeCopy is for files that are not what they should be.
