@@ -300,6 +300,36 @@ func cacheFile(t testing.TB, name, at string) string {
 	return string(b) + name + "\x00" + at + "\x00"
 }
 
+// Linkers under other names, and directories that are empty in lists.
+func TestLinkerLists(t *testing.T) {
+	lib := func(needed ...string) node {
+		return file(elf(t, sample{arch: "amd64", kind: typeDyn, soname: "libx.so", needed: needed}))
+	}
+	prog := func(interp, runpath string) node {
+		return file(elf(t, sample{arch: "amd64", interp: interp, runpath: runpath, needed: []string{"libx.so"}}))
+	}
+	files := with(base(t, "linux"), fake{
+		"/lib/musl.so": file(elf(t, sample{arch: "amd64", kind: typeDyn, text: "/etc/ld-musl-x86_64.path"})), "/lib/odd.so": link("musl.so"), "/opt/m/lib/musl.so": link("/lib/musl.so"),
+		"/lib/glibc.so": link("../lib64/ld-linux-x86-64.so.2"), "/etc/ld-musl-x86_64.path": file("/m1\n"), "/opt/m/etc/ld-musl-x86_64.path": file("/m2"),
+		"/m/musl": prog("/lib/odd.so", ""), "/m/musl2": prog("/opt/m/lib/musl.so", ""), "/m/glibc": prog("/lib/glibc.so", ""),
+		"/m/empty": prog("/lib/glibc.so", "/none:"), "/m/musl-empty": prog("/lib/odd.so", "/none:"),
+	})
+	for _, tt := range []struct {
+		program, at, path string
+		want              want
+	}{
+		{"/m/musl", "/m1", "", runs}, {"/m/musl", "/m2", "", later(LibraryAbsent, AtLoader)}, {"/m/musl2", "/m2", "", runs}, {"/m/musl2", "/m1", "", later(LibraryAbsent, AtLoader)},
+		{"/m/empty", "/work", "", runs}, {"/m/musl-empty", "/work", "", later(LibraryAbsent, AtLoader)}, {"/m/glibc", "/work", "", later(LibraryAbsent, AtLoader)},
+		{"/m/glibc", "/work", ":", runs}, {"/m/glibc", "/work", "/none;", runs}, {"/m/musl", "/work", ":", later(LibraryAbsent, AtLoader)}, {"/m/musl", "/work", ".", runs},
+		{"/m/glibc", "/m/l", "$ORIGIN/l", runs}, {"/m/musl", "/m/l", "$ORIGIN/l", later(LibraryAbsent, AtLoader)},
+	} {
+		needed := map[bool]string{true: "libc.so.6", false: "ld-linux-x86-64.so.2"}[strings.HasPrefix(tt.program, "/m/musl")]
+		w := linuxWorld(t, with(files, fake{tt.at + "/libx.so": lib(needed)}))
+		w.LibraryPath = tt.path
+		check(t, w, tt.program, tt.want)
+	}
+}
+
 func TestNativeELF(t *testing.T) {
 	text := elf(t, sample{arch: "amd64"})
 	bad := func(interp string, at int, value uint64) node {
