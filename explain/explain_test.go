@@ -300,6 +300,40 @@ func cacheFile(t testing.TB, name, at string) string {
 	return string(b) + name + "\x00" + at + "\x00"
 }
 
+func TestNearby(t *testing.T) {
+	lib := file(elf(t, sample{arch: "amd64", kind: typeDyn, soname: "libx.so", needed: []string{"ld-linux-x86-64.so.2"}}))
+	files := with(base(t, "linux"), fake{
+		"/opt/a b/bin/prog": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})), "/opt/a b/lib/libx.so": lib, "/work/prog": file("#!/bin/sh\n"),
+	})
+	w := linuxWorld(t, files)
+	for _, tt := range []struct {
+		root string
+		jail *Jail
+		want string
+	}{
+		{"/", nil, "env 'LD_LIBRARY_PATH=/opt/a b/lib' '/opt/a b/bin/prog'"},
+		{"/srv", nil, "chroot /srv env 'LD_LIBRARY_PATH=/opt/a b/lib' '/opt/a b/bin/prog'"},
+		{"/srv", &Jail{Name: "j", Arch: "amd64"}, "xjail exec j --env 'LD_LIBRARY_PATH=/opt/a b/lib' -- '/opt/a b/bin/prog'"},
+	} {
+		w.Root, w.Jail = tt.root, tt.jail
+		if x := check(t, w, "/opt/a b/bin/prog", later(LibraryAbsent, AtLoader)); x.Verdict.Remedy != tt.want {
+			t.Errorf("%s, want %s", x.Verdict.Remedy, tt.want)
+		}
+	}
+	w.LibraryPath = "/opt/a b/lib"
+	check(t, w, "/opt/a b/bin/prog", runs)
+	w.Root, w.Jail = "/", nil
+	for root, want := range map[string]string{"/": "./prog", "/srv": "/work/prog"} {
+		w.Root = root
+		if x := check(t, w, "prog", exec(Missing, ENOENT)); !strings.HasSuffix(x.Verdict.Remedy, ": "+want) {
+			t.Errorf("in %s: %s", root, x.Verdict.Remedy)
+		}
+	}
+	if x := check(t, w, "none", exec(Missing, ENOENT)); x.Verdict.Remedy != "" {
+		t.Error(x.Verdict.Remedy)
+	}
+}
+
 // Linkers under other names, and directories that are empty in lists.
 func TestLinkerLists(t *testing.T) {
 	lib := func(needed ...string) node {

@@ -277,8 +277,27 @@ func (l *linker) absent(by *object, name string, passed []string) *Verdict {
 			v.Message = fmt.Sprintf("%s needs the library %s: it is at %s, a directory of /etc/ld.so.conf, and /etc/ld.so.cache does not have it", by.path, unquoted(name), at)
 		}
 		evidence = append(evidence, "looked for: "+strings.Join(l.candidates(by, name), " "))
+		if dir := l.nearby(name); dir != "" && v.Cause == role.cause(LibraryAbsent) {
+			v.Message += ": it is in " + unquoted(dir)
+			v.Remedy = l.e.withLibraries(dir)
+		}
 	}
 	return l.e.bad(v, fmt.Sprintf("%s needs %s", by.path, unquoted(name)), evidence...)
+}
+
+// nearby finds a library beside its program, where builds and unpacked archives
+// have them. An activator's interpreter gets no environment of its own.
+func (l *linker) nearby(name string) string {
+	if l.program.file.img.role == asEmulator || strings.Contains(name, "/") {
+		return ""
+	}
+	own := path.Dir(l.program.path)
+	for _, dir := range []string{own, path.Join(own, "lib"), path.Join(own, ".libs"), path.Join(own, "../lib"), path.Join(own, "../lib64")} {
+		if f := l.openELF(path.Join(dir, name)); f != nil && l.same(f) {
+			return dir
+		}
+	}
+	return ""
 }
 
 // uncached finds a library that ldconfig would find.

@@ -40,6 +40,30 @@ func (e *explainer) inJail(command string) string {
 	return command
 }
 
+// withLibraries is the command that runs the file with a directory of libraries.
+func (e *explainer) withLibraries(dir string) string {
+	list := dir
+	if e.w.LibraryPath != "" {
+		list += ":" + e.w.LibraryPath
+	}
+	set, file := quote("LD_LIBRARY_PATH="+list), quote(e.x.Name)
+	switch {
+	case e.w.Jail != nil:
+		return "xjail exec " + e.w.Jail.Name + " --env " + set + " -- " + file
+	case e.w.Root != "" && e.w.Root != "/":
+		return "chroot " + quote(e.w.Root) + " env " + set + " " + file
+	}
+	return "env " + set + " " + file
+}
+
+// inRoot is what xjail explain has to be told of the root.
+func (e *explainer) inRoot() string {
+	if e.w.Root == "" || e.w.Root == "/" {
+		return ""
+	}
+	return "--root " + quote(e.w.Root) + " "
+}
+
 func (e *explainer) remount(m Mount, option string) string {
 	point := m.Point
 	if point == "" {
@@ -64,6 +88,20 @@ func (e *explainer) lostRemedy(d *dead, name string, as role) string {
 		return "name the file itself: " + e.onHost(d.at)
 	}
 	return ""
+}
+
+// slashRemedy is for names that are not in PATH: of a file that is in the working
+// directory, where execvp(3) does not look.
+func (e *explainer) slashRemedy(name string) string {
+	p, d := e.w.lookup(name)
+	if name == "" || d != nil || !p.info.Mode.IsRegular() {
+		return ""
+	}
+	dir := "."
+	if e.w.Root != "" && e.w.Root != "/" {
+		dir = strings.TrimSuffix(e.w.Dir, "/")
+	}
+	return "name it with its directory: " + quote(dir+"/"+name)
 }
 
 // lineRemedy is for first lines that no kernel takes.
@@ -227,7 +265,7 @@ func (e *explainer) newActivator(f *elfFile) string {
 	case e.w.Jail != nil && e.w.Jail.Private:
 		return "programs of " + a.Name + " need a jail of their own: xjail create " + a.Name
 	case e.w.Table.Unseen != "":
-		return "xjail create " + a.Name + " makes a jail that has its own; try this one: xjail explain --run " + e.onHost(f.img.shown())
+		return "xjail create " + a.Name + " makes a jail that has its own; try this one: xjail explain " + e.inRoot() + "--run " + quote(f.img.shown())
 	}
 	return e.register(a)
 }
@@ -296,6 +334,8 @@ func (e *explainer) loaderPackage(f *elfFile, name string) string {
 	switch {
 	case a == nil:
 		return "put the dynamic linker to " + e.onHost(name)
+	case libcOf(name) == freebsdRTL && !e.w.freebsd() && f.identity().OS == "freebsd":
+		return e.systemRemedy(f, "freebsd")
 	case e.w.Jail != nil && e.w.Jail.Arch != a.Name:
 		return "programs of " + a.Name + " need a jail of their own: xjail create " + a.Name
 	case e.w.Jail != nil:

@@ -151,19 +151,19 @@ func TestPointToExplain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		c    Command
 		err  error
-		want string // the end of the hint
+		want string // the beginning of the hint
 	}{
-		"loader missing":  {Command{Argv: []string{"/sh"}}, execError("/sh", unix.ENOENT, stat), "; xjail explain --jail j /sh tells why"},
+		"loader missing":  {Command{Argv: []string{"/sh"}}, execError("/sh", unix.ENOENT, stat), "xjail explain --jail j /sh tells why; "},
 		"no x bit":        {Command{Argv: []string{"/sh"}}, execError("/sh", unix.EACCES, stat), "xjail explain --jail j /sh tells why"},
-		"no activator":    {Command{Argv: []string{"s h"}}, execError("/s h", unix.ENOEXEC, stat), "; xjail explain --jail j 's h' tells why"},
-		"relative":        {Command{Argv: []string{"./it's"}, Dir: "/src"}, execError("./it's", unix.ENOEXEC, stat), `; xjail explain --jail j '/src/it'\''s' tells why`},
+		"no activator":    {Command{Argv: []string{"s h"}}, execError("/s h", unix.ENOEXEC, stat), "xjail explain --jail j 's h' tells why; "},
+		"relative":        {Command{Argv: []string{"./it's"}, Dir: "/src"}, execError("./it's", unix.ENOEXEC, stat), `xjail explain --jail j '/src/it'\''s' tells why; `},
 		"nowhere":         {Command{Argv: []string{"none"}}, notFound, "PATH in the jail is /bin"},
 		"not there":       {Command{Argv: []string{"/none"}}, execError("/none", unix.ENOENT, stat), ""},
 		"another user":    {Command{Argv: []string{"/sh"}, User: "nobody"}, execError("/sh", unix.EACCES, stat), ""},
 		"xjail's own":     {Command{Argv: []string{"/sh"}}, fault.New(fault.Locked, "wait", "in use"), "wait"},
 		"nothing is said": {Command{Argv: []string{"/sh"}}, nil, ""},
 	} {
-		if got := run(tt.c, tt.err); !strings.HasSuffix(got, tt.want) || tt.want == "" && got != "" {
+		if got := run(tt.c, tt.err); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
 			t.Errorf("%s: hint %q, want %q", name, got, tt.want)
 		}
 		if got := tt.c.pointToExplain("j", tt.err); fault.KindOf(got) != fault.KindOf(tt.err) {

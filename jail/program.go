@@ -76,7 +76,7 @@ func (c *Command) pointToExplain(jail string, err error) error {
 	}
 	why := "xjail explain --jail " + jail + " " + shellWord(file) + " tells why"
 	if hint != "" {
-		why = hint + "; " + why
+		why += "; " + hint
 	}
 	return fault.Wrap(kind, err, "", why)
 }
