@@ -334,6 +334,21 @@ func TestNearby(t *testing.T) {
 	}
 }
 
+// Programs of FreeBSD on Linux want no other root of Linux.
+func TestOtherSystemsRemedies(t *testing.T) {
+	files := with(base(t, "linux"), fake{
+		"/m/d": file(elf(t, sample{arch: "amd64", osabi: 9, interp: "/libexec/ld-elf.so.1"})), "/m/mips": file(elf(t, sample{arch: "mips64"})),
+	})
+	w := linuxWorld(t, files)
+	if x := check(t, w, "/m/d", exec("loader-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, "jails on a host of freebsd") {
+		t.Error(x.Verdict.Remedy)
+	}
+	w.Root, w.Table.Unseen = "/srv/a b", "it is not mounted"
+	if x := check(t, w, "/m/mips", want{runs: Unknown, cause: TableUnseen}); !strings.HasSuffix(x.Verdict.Remedy, "xjail explain --root '/srv/a b' --run /m/mips") {
+		t.Error(x.Verdict.Remedy)
+	}
+}
+
 // Linkers under other names, and directories that are empty in lists.
 func TestLinkerLists(t *testing.T) {
 	lib := func(needed ...string) node {
