@@ -14,6 +14,7 @@ import (
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/explain"
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 	"github.com/xjail/xjail/qemu"
 )
@@ -91,6 +92,7 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	}
 	if r.Global {
 		w.Table = g.explainTable(table)
+		lookAtGlobal(w.Jail, r, table, w.OS)
 		return
 	}
 	w.Table = explain.Table{Where: "/proc/sys/fs/binfmt_misc", Namespace: true}
@@ -100,6 +102,20 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	for _, e := range r.Activators {
 		w.Table.Entries = slices.Insert(w.Table.Entries, 0, explain.Entry{Entry: e, Owned: true})
 	}
+}
+
+// lookAtGlobal finds out whether xjail exec would refuse a jail for what the
+// machine's table has of its activators.
+func lookAtGlobal(j *explain.Jail, r *jail.Record, table activators.Machine, host string) {
+	disabled, err := jail.RefusedGlobal(table, host, r)
+	if err == nil || j.Refused != "" {
+		return
+	}
+	j.Refused, j.Cause = err.Error(), explain.NoActivator
+	if disabled {
+		j.Cause = explain.ActivatorDisabled
+	}
+	j.Remedy = strings.TrimPrefix(fault.HintOf(err), "as root: ")
 }
 
 // lookAtPlaced finds out whether xjail exec would refuse the emulator in the root
