@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,6 +277,7 @@ var ills = []struct {
 	{"no TMPDIR", func(_ *testing.T, w *World) { w.setenv("TMPDIR", "/nowhere") }, "temporary-directory", Warning, "TMPDIR"},
 	{"TMPDIR that is a file", func(_ *testing.T, w *World) { w.setenv("TMPDIR", w.at("jails/home/jail.json")) }, "temporary-directory", Warning, "not a directory"},
 	{"configuration", func(_ *testing.T, w *World) { w.ConfigError = errTest }, "settings-configuration", Failed, "for the test"},
+	{"configuration of another user", func(_ *testing.T, w *World) { w.ConfigError = fs.ErrPermission }, "settings-configuration", Failed, "let HOME"},
 	{"configuration that everybody can write", func(t *testing.T, w *World) {
 		w.ConfigPath = w.at("../xjail.yaml")
 		write(t, w.ConfigPath, "", 0o666)

@@ -3,7 +3,9 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,7 +24,11 @@ func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 // settingsConfiguration looks at xjail.yaml and at what it names.
 func settingsConfiguration(ctx context.Context, w *World) []Finding {
 	if w.ConfigError != nil {
-		return one(Failed, w.ConfigError.Error(), cmp.Or(fault.HintOf(w.ConfigError), "make that file, or name another one with --config or XJAIL_CONFIG"))
+		hint := "make that file, or name another one with --config or XJAIL_CONFIG"
+		if errors.Is(w.ConfigError, fs.ErrPermission) {
+			hint = "let HOME and XDG_CONFIG_HOME name directories of this user's, or name another file with --config or XJAIL_CONFIG"
+		}
+		return one(Failed, w.ConfigError.Error(), cmp.Or(fault.HintOf(w.ConfigError), hint))
 	}
 	if w.ConfigPath == "" {
 		return one(OK, "there is no configuration, and none is needed", "")

@@ -109,11 +109,11 @@ func (e *explainer) noFormat(img *image, f *elfFile) *Verdict {
 		v.Cause, v.Message = Empty, at+" is empty"
 		return e.content(img, v, at+" is empty: shells take it for an empty script, the kernel does not run it")
 	case bytes.HasPrefix(img.header, byteOrderMark) && isScript(img.header[len(byteOrderMark):]):
-		v.Cause, v.Remedy = ByteOrderMark, `sed -i '1s/^\xef\xbb\xbf//' `+e.onHost(at)
+		v.Cause, v.Remedy = ByteOrderMark, e.dropMark(at)
 		v.Message = at + " has a byte order mark before its #!, so the kernel does not see a script"
 		return e.content(img, v, v.Message, firstLine(img.header))
 	case isText(img.header):
-		v.Cause, v.Remedy = Text, "sed -i '1i #!/bin/sh' "+e.onHost(at)
+		v.Cause, v.Remedy = Text, e.insertFirst(at, "#!/bin/sh")
 		v.Message = at + " is text without a #! line: shells run it as a script of their own, the kernel and other programs do not"
 		return e.content(img, v, v.Message, firstLine(img.header))
 	}

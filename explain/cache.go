@@ -32,6 +32,34 @@ func libcOf(interp string) libc {
 	return otherLibc
 }
 
+// libcOfFile knows it by its content when its name is another: what symlinks and
+// odd toolchains call it.
+func libcOfFile(interp string, linker *elfFile) libc {
+	if l := libcOf(interp); l != otherLibc || linker == nil {
+		return l
+	}
+	if muslPath(linker) != "" {
+		return musl
+	}
+	return libcOf(readObject(linker, interp, nil).soname)
+}
+
+// muslPath is the file in which musl's linker finds the directories of libraries,
+// as it is compiled in (musl ldso/dynlink.c, load_library); "" when it is not
+// musl's.
+func muslPath(linker *elfFile) string {
+	text := linker.at(0, readMax)
+	i := bytes.Index(text, []byte("/etc/ld-musl-"))
+	if i < 0 {
+		return ""
+	}
+	name, _, _ := bytes.Cut(text[i:], []byte{0})
+	if len(name) > nameMax || !bytes.HasSuffix(name, []byte(".path")) {
+		return ""
+	}
+	return string(name)
+}
+
 // glibcDirs are the default directories of a glibc: they are compiled into its
 // dynamic linker as strings with a slash at the end (SYSTEM_DIRS of
 // elf/dl-load.c), which differ from distribution to distribution.

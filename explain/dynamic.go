@@ -118,15 +118,17 @@ func (f *elfFile) strings(addr uint64) func(uint64) string {
 	}
 }
 
-// expand splits a run path and puts in the directory of the object.
+// expand splits a run path and puts in the directory of the object. Empty ones
+// stay, but for a path that is empty as a whole.
 func (o *object) expand(list string) []string {
+	if list == "" {
+		return nil
+	}
 	var dirs []string
 	origin := path.Dir(o.path)
 	for dir := range strings.SplitSeq(list, ":") {
 		dir = strings.NewReplacer("${ORIGIN}", origin, "$ORIGIN", origin).Replace(dir)
-		if dir != "" {
-			dirs = append(dirs, dir)
-		}
+		dirs = append(dirs, dir)
 	}
 	return dirs
 }

@@ -73,7 +73,7 @@ func (e *explainer) run(file string) *Verdict {
 	if !strings.Contains(file, "/") {
 		found, ok := e.w.searchPath(file)
 		if !ok {
-			return e.bad(Verdict{Stage: AtExec, Errno: ENOENT, Cause: Missing,
+			return e.bad(Verdict{Stage: AtExec, Errno: ENOENT, Cause: Missing, Remedy: e.slashRemedy(file),
 				Message: fmt.Sprintf("%s is in no directory of PATH, which is %s", unquoted(file), e.w.Path)},
 				"look for "+unquoted(file)+" in PATH", e.w.Path)
 		}

@@ -109,7 +109,15 @@ func TestLinuxScripts(t *testing.T) {
 	env("sh -e", later(EnvArguments, AtProgram))
 	env("python", later(EnvMissing, AtProgram))
 	env("broken", later(Text, AtProgram))
-	env("-i sh", runs)
+	env("-S -u X -i sh", runs)
+	env("-ivS A=b none", later(EnvMissing, AtProgram))
+	env("--split-string=none -e", later(EnvMissing, AtProgram))
+	env("-i sh", later(EnvArguments, AtProgram))
+	env("A=b sh", later(EnvArguments, AtProgram))
+	env("A=b", later(EnvMissing, AtProgram))
+	env("", later(EnvMissing, AtProgram))
+	env("-i", later(EnvMissing, AtProgram))
+	env("-u X", runs)
 	if x := check(t, w, "./moved", exec("script-interpreter-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, `#!/usr/bin/python9|' /work/moved`) {
 		t.Error(x.Verdict.Remedy)
 	}
@@ -290,6 +298,85 @@ func cacheFile(t testing.TB, name, at string) string {
 		b = bo.AppendUint32(b, uint32(v))
 	}
 	return string(b) + name + "\x00" + at + "\x00"
+}
+
+func TestNearby(t *testing.T) {
+	lib := file(elf(t, sample{arch: "amd64", kind: typeDyn, soname: "libx.so", needed: []string{"ld-linux-x86-64.so.2"}}))
+	files := with(base(t, "linux"), fake{
+		"/opt/a b/bin/prog": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})), "/opt/a b/lib/libx.so": lib, "/work/prog": file("#!/bin/sh\n"),
+	})
+	w := linuxWorld(t, files)
+	for _, tt := range []struct {
+		root string
+		jail *Jail
+		want string
+	}{
+		{"/", nil, "env 'LD_LIBRARY_PATH=/opt/a b/lib' '/opt/a b/bin/prog'"},
+		{"/srv", nil, "chroot /srv env 'LD_LIBRARY_PATH=/opt/a b/lib' '/opt/a b/bin/prog'"},
+		{"/srv", &Jail{Name: "j", Arch: "amd64"}, "xjail exec j --env 'LD_LIBRARY_PATH=/opt/a b/lib' -- '/opt/a b/bin/prog'"},
+	} {
+		w.Root, w.Jail = tt.root, tt.jail
+		if x := check(t, w, "/opt/a b/bin/prog", later(LibraryAbsent, AtLoader)); x.Verdict.Remedy != tt.want {
+			t.Errorf("%s, want %s", x.Verdict.Remedy, tt.want)
+		}
+	}
+	w.LibraryPath = "/opt/a b/lib"
+	check(t, w, "/opt/a b/bin/prog", runs)
+	w.Root, w.Jail = "/", nil
+	for root, want := range map[string]string{"/": "./prog", "/srv": "/work/prog"} {
+		w.Root = root
+		if x := check(t, w, "prog", exec(Missing, ENOENT)); !strings.HasSuffix(x.Verdict.Remedy, ": "+want) {
+			t.Errorf("in %s: %s", root, x.Verdict.Remedy)
+		}
+	}
+	if x := check(t, w, "none", exec(Missing, ENOENT)); x.Verdict.Remedy != "" {
+		t.Error(x.Verdict.Remedy)
+	}
+}
+
+// Programs of FreeBSD on Linux want no other root of Linux.
+func TestOtherSystemsRemedies(t *testing.T) {
+	files := with(base(t, "linux"), fake{
+		"/m/d": file(elf(t, sample{arch: "amd64", osabi: 9, interp: "/libexec/ld-elf.so.1"})), "/m/mips": file(elf(t, sample{arch: "mips64"})),
+	})
+	w := linuxWorld(t, files)
+	if x := check(t, w, "/m/d", exec("loader-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, "jails on a host of freebsd") {
+		t.Error(x.Verdict.Remedy)
+	}
+	w.Root, w.Table.Unseen = "/srv/a b", "it is not mounted"
+	if x := check(t, w, "/m/mips", want{runs: Unknown, cause: TableUnseen}); !strings.HasSuffix(x.Verdict.Remedy, "xjail explain --root '/srv/a b' --run /m/mips") {
+		t.Error(x.Verdict.Remedy)
+	}
+}
+
+// Linkers under other names, and directories that are empty in lists.
+func TestLinkerLists(t *testing.T) {
+	lib := func(needed ...string) node {
+		return file(elf(t, sample{arch: "amd64", kind: typeDyn, soname: "libx.so", needed: needed}))
+	}
+	prog := func(interp, runpath string) node {
+		return file(elf(t, sample{arch: "amd64", interp: interp, runpath: runpath, needed: []string{"libx.so"}}))
+	}
+	files := with(base(t, "linux"), fake{
+		"/lib/musl.so": file(elf(t, sample{arch: "amd64", kind: typeDyn, text: "/etc/ld-musl-x86_64.path"})), "/lib/odd.so": link("musl.so"), "/opt/m/lib/musl.so": link("/lib/musl.so"),
+		"/lib/glibc.so": link("../lib64/ld-linux-x86-64.so.2"), "/etc/ld-musl-x86_64.path": file("/m1\n"), "/opt/m/etc/ld-musl-x86_64.path": file("/m2"),
+		"/m/musl": prog("/lib/odd.so", ""), "/m/musl2": prog("/opt/m/lib/musl.so", ""), "/m/glibc": prog("/lib/glibc.so", ""),
+		"/m/empty": prog("/lib/glibc.so", "/none:"), "/m/musl-empty": prog("/lib/odd.so", "/none:"),
+	})
+	for _, tt := range []struct {
+		program, at, path string
+		want              want
+	}{
+		{"/m/musl", "/m1", "", runs}, {"/m/musl", "/m2", "", later(LibraryAbsent, AtLoader)}, {"/m/musl2", "/m2", "", runs}, {"/m/musl2", "/m1", "", later(LibraryAbsent, AtLoader)},
+		{"/m/empty", "/work", "", runs}, {"/m/musl-empty", "/work", "", later(LibraryAbsent, AtLoader)}, {"/m/glibc", "/work", "", later(LibraryAbsent, AtLoader)},
+		{"/m/glibc", "/work", ":", runs}, {"/m/glibc", "/work", "/none;", runs}, {"/m/musl", "/work", ":", later(LibraryAbsent, AtLoader)}, {"/m/musl", "/work", ".", runs},
+		{"/m/glibc", "/m/l", "$ORIGIN/l", runs}, {"/m/musl", "/m/l", "$ORIGIN/l", later(LibraryAbsent, AtLoader)},
+	} {
+		needed := map[bool]string{true: "libc.so.6", false: "ld-linux-x86-64.so.2"}[strings.HasPrefix(tt.program, "/m/musl")]
+		w := linuxWorld(t, with(files, fake{tt.at + "/libx.so": lib(needed)}))
+		w.LibraryPath = tt.path
+		check(t, w, tt.program, tt.want)
+	}
 }
 
 func TestNativeELF(t *testing.T) {

@@ -33,12 +33,14 @@ func (e *explainer) loads(f *elfFile, prefix string, native bool) *Verdict {
 		return nil
 	}
 	interp := cString(f.at(s.off, min(s.fileSize, pathMax)))
-	l := &linker{e: e, libc: libcOf(interp), prefix: prefix, native: native, loaded: map[string]*object{}}
-	l.prepare(f, interp)
+	l := &linker{e: e, prefix: prefix, native: native, loaded: map[string]*object{}}
+	g := l.openELF(interp)
+	l.libc = libcOfFile(interp, g)
+	l.prepare(f, g, interp)
 	l.program = readObject(f, f.img.place.path, nil)
 	l.order = []*object{l.program}
 	// The linker is loaded already, under its own name.
-	if g := l.openELF(interp); g != nil {
+	if g != nil {
 		o := readObject(g, interp, nil)
 		l.loaded[path.Base(interp)] = o
 		if o.soname != "" {
@@ -66,13 +68,11 @@ func (e *explainer) loads(f *elfFile, prefix string, native bool) *Verdict {
 }
 
 // prepare finds out where the linker looks.
-func (l *linker) prepare(f *elfFile, interp string) {
+func (l *linker) prepare(f, g *elfFile, interp string) {
 	switch l.libc {
 	case musl:
 		l.defaults = []string{"/lib", "/usr/local/lib", "/usr/lib"}
-		name := strings.TrimSuffix(path.Base(interp), path.Ext(path.Base(interp)))
-		name, _, _ = strings.Cut(name, ".so")
-		if text := l.read("/etc/" + name + ".path"); text != nil {
+		if text := l.read(l.muslPathFile(g, interp)); text != nil {
 			l.defaults = splitList(string(text), ":\n")
 		}
 	case freebsdRTL:
@@ -83,10 +83,24 @@ func (l *linker) prepare(f *elfFile, interp string) {
 		fallthrough
 	default:
 		l.defaults = []string{"/lib", "/usr/lib"}
-		if g := l.openELF(interp); g != nil {
+		if g != nil {
 			l.defaults = glibcDirs(g)
 		}
 	}
+}
+
+// muslPathFile is the file with the directories of a musl, below what its linker
+// is installed in: /usr/local for /usr/local/lib/ld-musl-x86_64.so.1.
+func (l *linker) muslPathFile(g *elfFile, interp string) string {
+	name := ""
+	if g != nil {
+		name = muslPath(g)
+	}
+	if name == "" {
+		base, _, _ := strings.Cut(path.Base(interp), ".so")
+		name = "/etc/" + base + ".path"
+	}
+	return path.Join(path.Dir(path.Dir(interp)), name)
 }
 
 // guest is a path as it is opened: an emulator looks below its prefix first.
@@ -216,11 +230,13 @@ func (l *linker) candidates(by *object, name string) []string {
 		}
 		dirs = append(dirs, l.program.rpath...)
 	}
-	dirs = append(dirs, splitList(l.e.w.LibraryPath, ":;")...)
+	dirs = append(dirs, l.libraryPath()...)
 	dirs = append(dirs, by.runpath...)
 	var list []string
 	for _, dir := range dirs {
-		list = append(list, path.Join(dir, name))
+		if dir != "" || l.libc == glibc { // the working directory to glibc, nothing to others
+			list = append(list, path.Join(dir, name))
+		}
 	}
 	if !by.noDefault {
 		list = append(list, l.cache[name]...)
@@ -229,6 +245,21 @@ func (l *linker) candidates(by *object, name string) []string {
 		}
 	}
 	return list
+}
+
+// libraryPath are the directories of LD_LIBRARY_PATH. glibc puts the program's
+// directory in for $ORIGIN there as well.
+func (l *linker) libraryPath() []string {
+	list := l.e.w.LibraryPath
+	switch {
+	case list == "":
+		return nil
+	case l.libc == glibc:
+		return l.program.expand(strings.ReplaceAll(list, ";", ":"))
+	case l.libc == musl:
+		return splitList(list, ":\n")
+	}
+	return splitList(list, ":;")
 }
 
 func (l *linker) absent(by *object, name string, passed []string) *Verdict {
@@ -246,8 +277,27 @@ func (l *linker) absent(by *object, name string, passed []string) *Verdict {
 			v.Message = fmt.Sprintf("%s needs the library %s: it is at %s, a directory of /etc/ld.so.conf, and /etc/ld.so.cache does not have it", by.path, unquoted(name), at)
 		}
 		evidence = append(evidence, "looked for: "+strings.Join(l.candidates(by, name), " "))
+		if dir := l.nearby(name); dir != "" && v.Cause == role.cause(LibraryAbsent) {
+			v.Message += ": it is in " + unquoted(dir)
+			v.Remedy = l.e.withLibraries(dir)
+		}
 	}
 	return l.e.bad(v, fmt.Sprintf("%s needs %s", by.path, unquoted(name)), evidence...)
+}
+
+// nearby finds a library beside its program, where builds and unpacked archives
+// have them. An activator's interpreter gets no environment of its own.
+func (l *linker) nearby(name string) string {
+	if l.program.file.img.role == asEmulator || strings.Contains(name, "/") {
+		return ""
+	}
+	own := path.Dir(l.program.path)
+	for _, dir := range []string{own, path.Join(own, "lib"), path.Join(own, ".libs"), path.Join(own, "../lib"), path.Join(own, "../lib64")} {
+		if f := l.openELF(path.Join(dir, name)); f != nil && l.same(f) {
+			return dir
+		}
+	}
+	return ""
 }
 
 // uncached finds a library that ldconfig would find.

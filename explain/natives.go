@@ -7,16 +7,26 @@ import (
 )
 
 // Natives are the architectures that the kernel of this machine runs by itself,
-// its own first. supported are those that the kernel names, as FreeBSD's does;
-// nil where it names none.
-func Natives(supported []string) []*arch.Arch {
+// its own first. others are those that it is known to run besides, by the
+// catalog's names; those whose headers look the same count too.
+func Natives(others []string) []*arch.Arch {
 	var list []*arch.Arch
-	if host := arch.Host(); host != nil {
-		list = append(list, host)
-	}
-	for _, name := range append(compatible(), supported...) {
-		if a, err := arch.Lookup(name); err == nil && !slices.Contains(list, a) {
+	add := func(a *arch.Arch) {
+		if a != nil && !slices.Contains(list, a) {
 			list = append(list, a)
+		}
+	}
+	add(arch.Host())
+	for _, name := range others {
+		a, err := arch.Lookup(name)
+		if err != nil {
+			continue
+		}
+		add(a)
+		for _, same := range a.Same {
+			if b, err := arch.Lookup(same); err == nil {
+				add(b)
+			}
 		}
 	}
 	return list

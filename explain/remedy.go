@@ -40,6 +40,30 @@ func (e *explainer) inJail(command string) string {
 	return command
 }
 
+// withLibraries is the command that runs the file with a directory of libraries.
+func (e *explainer) withLibraries(dir string) string {
+	list := dir
+	if e.w.LibraryPath != "" {
+		list += ":" + e.w.LibraryPath
+	}
+	set, file := quote("LD_LIBRARY_PATH="+list), quote(e.x.Name)
+	switch {
+	case e.w.Jail != nil:
+		return "xjail exec " + e.w.Jail.Name + " --env " + set + " -- " + file
+	case e.w.Root != "" && e.w.Root != "/":
+		return "chroot " + quote(e.w.Root) + " env " + set + " " + file
+	}
+	return "env " + set + " " + file
+}
+
+// inRoot is what xjail explain has to be told of the root.
+func (e *explainer) inRoot() string {
+	if e.w.Root == "" || e.w.Root == "/" {
+		return ""
+	}
+	return "--root " + quote(e.w.Root) + " "
+}
+
 func (e *explainer) remount(m Mount, option string) string {
 	point := m.Point
 	if point == "" {
@@ -66,12 +90,26 @@ func (e *explainer) lostRemedy(d *dead, name string, as role) string {
 	return ""
 }
 
+// slashRemedy is for names that are not in PATH: of a file that is in the working
+// directory, where execvp(3) does not look.
+func (e *explainer) slashRemedy(name string) string {
+	p, d := e.w.lookup(name)
+	if name == "" || d != nil || !p.info.Mode.IsRegular() {
+		return ""
+	}
+	dir := "."
+	if e.w.Root != "" && e.w.Root != "/" {
+		dir = strings.TrimSuffix(e.w.Dir, "/")
+	}
+	return "name it with its directory: " + quote(dir+"/"+name)
+}
+
 // lineRemedy is for first lines that no kernel takes.
 func (e *explainer) lineRemedy(c Cause, img *image) string {
 	if c == LineTooLong {
 		return "give the interpreter a shorter name: ln -s INTERPRETER /usr/local/bin/NAME, and name that in the first line"
 	}
-	return "sed -i '1s|.*|#!/bin/sh|' " + e.onHost(img.shown())
+	return e.editFirst(img.shown(), ".*", "#!/bin/sh")
 }
 
 // interpreterRemedy is for scripts whose interpreter is not there: it may be at
@@ -81,7 +119,7 @@ func (e *explainer) interpreterRemedy(img *image, interpreter string) string {
 	for _, dir := range []string{"/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin"} {
 		at := path.Join(dir, base)
 		if p, d := e.w.lookup(at); d == nil && p.info.Mode.IsRegular() && e.w.may(p.info) {
-			return fmt.Sprintf("sed -i '1s|^#![ \\t]*%s|#!%s|' %s", interpreter, at, e.onHost(img.shown()))
+			return e.editFirst(img.shown(), "^#![[:blank:]]*[^[:blank:]]*", "#!"+at)
 		}
 	}
 	if text := e.install(base); text != "" {
@@ -107,7 +145,7 @@ func (e *explainer) chainRemedy(img *image) string {
 		}
 		img = next
 	}
-	return fmt.Sprintf("sed -i '1s|^#!.*|#!%s|' %s", img.name, e.onHost(first.shown()))
+	return e.editFirst(first.shown(), "^#!.*", "#!"+img.name)
 }
 
 // wholeCopy is for files that are not what they should be.
@@ -227,7 +265,7 @@ func (e *explainer) newActivator(f *elfFile) string {
 	case e.w.Jail != nil && e.w.Jail.Private:
 		return "programs of " + a.Name + " need a jail of their own: xjail create " + a.Name
 	case e.w.Table.Unseen != "":
-		return "xjail create " + a.Name + " makes a jail that has its own; try this one: xjail explain --run " + e.onHost(f.img.shown())
+		return "xjail create " + a.Name + " makes a jail that has its own; try this one: xjail explain " + e.inRoot() + "--run " + quote(f.img.shown())
 	}
 	return e.register(a)
 }
@@ -296,6 +334,8 @@ func (e *explainer) loaderPackage(f *elfFile, name string) string {
 	switch {
 	case a == nil:
 		return "put the dynamic linker to " + e.onHost(name)
+	case libcOf(name) == freebsdRTL && !e.w.freebsd() && f.identity().OS == "freebsd":
+		return e.systemRemedy(f, "freebsd")
 	case e.w.Jail != nil && e.w.Jail.Arch != a.Name:
 		return "programs of " + a.Name + " need a jail of their own: xjail create " + a.Name
 	case e.w.Jail != nil:

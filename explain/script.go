@@ -135,7 +135,7 @@ func (e *explainer) script(img *image) (*image, *Verdict) {
 func (e *explainer) scriptCause(img *image, s script, v *Verdict) {
 	switch {
 	case strings.HasSuffix(s.interpreter, "\r"):
-		v.Cause, v.Remedy = CarriageReturn, "sed -i 's/\\r$//' "+e.onHost(img.shown())
+		v.Cause, v.Remedy = CarriageReturn, e.dropReturns(img.shown())
 		v.Message = fmt.Sprintf("the first line of %s ends in a carriage return, so the kernel looks for %q", img.shown(), s.interpreter)
 	case v.Cause == asInterpreter.cause(Missing) && !path.IsAbs(s.interpreter):
 		v.Cause = RelativeInterpreter
@@ -145,64 +145,4 @@ func (e *explainer) scriptCause(img *image, s script, v *Verdict) {
 		v.Message = fmt.Sprintf("%s is a script of %s, which is not there: the error is of the interpreter, not of the script", img.shown(), unquoted(s.interpreter))
 		v.Remedy = e.interpreterRemedy(img, s.interpreter)
 	}
-}
-
-// env is what env(1) does when it is the interpreter of the script: it looks for
-// its argument in PATH. It is one word unless there is -S.
-func (e *explainer) env(v *Verdict) *Verdict {
-	if len(e.lines) != 1 || path.Base(e.lines[0].interpreter) != "env" {
-		return v
-	}
-	word := envProgram(e.lines[0].argument)
-	if word == "" {
-		return v
-	}
-	at := e.scripts[0].shown()
-	_, found := e.w.searchPath(word)
-	switch {
-	case strings.HasSuffix(word, "\r") && !found:
-		return e.bad(Verdict{Stage: AtProgram, Cause: CarriageReturn, Message: fmt.Sprintf("the first line of %s ends in a carriage return, so env looks for %q", at, word), Remedy: "sed -i 's/\\r$//' " + e.onHost(at)},
-			fmt.Sprintf("env looks for %q in PATH", word))
-	case strings.ContainsAny(word, " \t") && !found:
-		return e.bad(Verdict{Stage: AtProgram, Cause: EnvArguments, Message: fmt.Sprintf("%s gives env the one word %q: the kernel splits no arguments", at, word), Remedy: "sed -i '1s|env |env -S |' " + e.onHost(at)},
-			fmt.Sprintf("env looks for %q in PATH", word))
-	case !strings.Contains(word, "/") && !found:
-		remedy := e.install(word)
-		if remedy == "" {
-			remedy = "install " + unquoted(word) + ", or name another program in the first line of " + e.onHost(at)
-		}
-		return e.bad(Verdict{Stage: AtProgram, Cause: EnvMissing, Message: fmt.Sprintf("%s is a script of %s, which env finds in no directory of PATH", at, unquoted(word)), Remedy: remedy},
-			fmt.Sprintf("env looks for %q in PATH", word), e.w.Path)
-	}
-	next := explain(e.w, word, false)
-	if next.Verdict.Runs == Yes {
-		e.step(OK, "env starts "+unquoted(word)+", which runs")
-		return v
-	}
-	e.step(Bad, "env starts "+unquoted(word), next.Verdict.Message)
-	failed := next.Verdict
-	failed.Stage, failed.Errno = AtProgram, ""
-	failed.Message = fmt.Sprintf("%s is a script of %s, and env cannot start that: %s", at, unquoted(word), failed.Message)
-	return &failed
-}
-
-// envProgram is the program in the argument of env(1), behind -S, -i and
-// assignments; "" when other options make it hard to tell.
-func envProgram(argument string) string {
-	rest, split := strings.CutPrefix(argument, "-S")
-	if !split {
-		if strings.HasPrefix(argument, "-") || strings.Contains(argument, "=") {
-			return ""
-		}
-		return argument
-	}
-	for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == '\t' }) {
-		switch {
-		case strings.HasPrefix(word, "-") && word != "-i", strings.ContainsAny(word, "'\"\\$"):
-			return ""
-		case word != "-i" && !strings.Contains(word, "="):
-			return word
-		}
-	}
-	return ""
 }

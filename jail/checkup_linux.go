@@ -19,12 +19,21 @@ func kernelRuns(option string) (has, known bool) {
 	if h := arch.Host(); option == "CONFIG_COMPAT" && h != nil && h.Name == "aarch64" {
 		return runsAArch32(), true
 	}
-	k := thisKernel()
-	if k == nil {
-		return false, false
-	}
 	cmdline, _ := os.ReadFile("/proc/cmdline")
-	return hasOption(k, string(cmdline), option), true
+	if k := thisKernel(); k != nil {
+		return hasOption(k, string(cmdline), option), true
+	}
+	if h := arch.Host(); option == "CONFIG_IA32_EMULATION" && h != nil && h.Name == "amd64" {
+		return hasIA32(string(cmdline)), true
+	}
+	return false, false
+}
+
+// hasIA32 tells whether an amd64 kernel whose configuration is nowhere runs
+// programs of i386: this sysctl is there with that option only.
+func hasIA32(cmdline string) bool {
+	_, err := os.Stat("/proc/sys/abi/vsyscall32")
+	return err == nil && hasOption(map[string]string{"CONFIG_IA32_EMULATION": "y"}, cmdline, "CONFIG_IA32_EMULATION")
 }
 
 // thisKernel is the configuration of the kernel that runs, nil when it is

@@ -43,13 +43,14 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return enter(ctx, &entrance{
+	status, err := enter(ctx, &entrance{
 		Name: r.Name, Root: r.Root,
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(slices.Concat([]string{"XJAIL=" + r.Name}, r.Env, env), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
 		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools,
 	}, c)
+	return status, c.pointToExplain(r.Name, err)
 }
 
 // checkPlaced looks at the size of the emulator in the root. A damaged or

@@ -157,6 +157,27 @@ func (s Store) stale(t activators.Machine, r *Record) bool {
 	return err == nil && slices.ContainsFunc(r.Activators, func(e activators.Entry) bool { return l.Stale(e) != "" })
 }
 
+// RefusedGlobal is why Exec does not enter a jail that uses the machine's table on
+// Linux, since an entry is missing, switched off or for other programs; nil when
+// it does. On FreeBSD Exec registers what is missing, and refuses only what was
+// switched off.
+func RefusedGlobal(t activators.Table, host string, r *Record) (disabled bool, err error) {
+	if !r.Global {
+		return false, nil
+	}
+	if err = checkGlobal(t, r); fault.KindOf(err) != fault.NotFound {
+		return false, nil // in order, or not to be seen
+	}
+	disabled = slices.ContainsFunc(r.Activators, func(e activators.Entry) bool {
+		now, lerr := t.Lookup(e.Name)
+		return lerr == nil && !now.Enabled
+	})
+	if host == "freebsd" && !disabled {
+		return false, nil
+	}
+	return disabled, err
+}
+
 // checkGlobal looks that the machine still has what a jail needs.
 func checkGlobal(t activators.Table, r *Record) error {
 	hint := "as root: xjail activator register " + r.Arch + " --global"

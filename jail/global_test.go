@@ -247,6 +247,37 @@ func TestCheckGlobal(t *testing.T) {
 	}
 }
 
+// What explain says of a jail is what exec does.
+func TestRefusedGlobal(t *testing.T) {
+	s, m := Store{Dir: t.TempDir()}, newModule()
+	r := globalJail(t, s, "a", "riscv64", true)
+	ask := func(step, host string, refused, disabled bool) {
+		t.Helper()
+		off, err := RefusedGlobal(m, host, r)
+		if (err != nil) != refused || off != disabled || refused && fault.HintOf(err) == "" {
+			t.Errorf("%s on %s: %v, %v", step, host, off, err)
+		}
+	}
+	ask("without the module", "linux", true, false)
+	ask("without the module", "freebsd", false, false)
+	if err := s.registerGlobal(m, r); err != nil {
+		t.Fatal(err)
+	}
+	ask("registered", "linux", false, false)
+	if err := m.Disable("riscv64"); err != nil {
+		t.Fatal(err)
+	}
+	ask("switched off", "linux", true, true)
+	ask("switched off", "freebsd", true, true)
+	if err := m.Remove("riscv64"); err != nil {
+		t.Fatal(err)
+	}
+	ask("removed", "linux", true, false)
+	ask("removed", "freebsd", false, false)
+	r.Global = false
+	ask("private", "linux", false, false)
+}
+
 // What register would refuse is refused before anything is fetched.
 func TestCheckRegister(t *testing.T) {
 	entry := func(name, archName string) activators.Entry {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"reflect"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -140,6 +141,34 @@ func TestExecError(t *testing.T) {
 	}
 	if missingInterpreter("freebsd") == missingInterpreter("linux") || notExecutable("freebsd") == notExecutable("linux") || noActivator("freebsd") == noActivator("linux") {
 		t.Error("the hints do not know the system")
+	}
+}
+
+func TestPointToExplain(t *testing.T) {
+	stat := statIn(plant(t, "sh\n"))
+	run := func(c Command, err error) string { return fault.HintOf(c.pointToExplain("j", err)) }
+	_, notFound := findProgram("none", "/bin", stat)
+	for name, tt := range map[string]struct {
+		c    Command
+		err  error
+		want string // the beginning of the hint
+	}{
+		"loader missing":  {Command{Argv: []string{"/sh"}}, execError("/sh", unix.ENOENT, stat), "xjail explain --jail j /sh tells why; "},
+		"no x bit":        {Command{Argv: []string{"/sh"}}, execError("/sh", unix.EACCES, stat), "xjail explain --jail j /sh tells why"},
+		"no activator":    {Command{Argv: []string{"s h"}}, execError("/s h", unix.ENOEXEC, stat), "xjail explain --jail j 's h' tells why; "},
+		"relative":        {Command{Argv: []string{"./it's"}, Dir: "/src"}, execError("./it's", unix.ENOEXEC, stat), `xjail explain --jail j '/src/it'\''s' tells why; `},
+		"nowhere":         {Command{Argv: []string{"none"}}, notFound, "PATH in the jail is /bin"},
+		"not there":       {Command{Argv: []string{"/none"}}, execError("/none", unix.ENOENT, stat), ""},
+		"another user":    {Command{Argv: []string{"/sh"}, User: "nobody"}, execError("/sh", unix.EACCES, stat), ""},
+		"xjail's own":     {Command{Argv: []string{"/sh"}}, fault.New(fault.Locked, "wait", "in use"), "wait"},
+		"nothing is said": {Command{Argv: []string{"/sh"}}, nil, ""},
+	} {
+		if got := run(tt.c, tt.err); !strings.HasPrefix(got, tt.want) || tt.want == "" && got != "" {
+			t.Errorf("%s: hint %q, want %q", name, got, tt.want)
+		}
+		if got := tt.c.pointToExplain("j", tt.err); fault.KindOf(got) != fault.KindOf(tt.err) {
+			t.Errorf("%s: %v became %v", name, tt.err, got)
+		}
 	}
 }
 

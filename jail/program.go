@@ -29,8 +29,10 @@ func findProgram(name, searchPath string, stat statFunc) (string, error) {
 		}
 	}
 	return "", &fault.Error{Kind: statusNotFound, What: name + ": not found in the jail", Err: exec.ErrNotFound,
-		Hint: "PATH in the jail is " + searchPath}
+		Hint: pathHint + searchPath}
 }
+
+const pathHint = "PATH in the jail is "
 
 // The statuses of a command that did not start, as shells give them.
 const (
@@ -57,6 +59,35 @@ func execError(name string, err error, stat statFunc) error {
 		hint = "the emulator is itself caught by an activator"
 	}
 	return fault.New(kind, hint, "%s: %w", name, err)
+}
+
+// pointToExplain adds to the error of a command that is there and did not start
+// the command that tells why. That one sees the jail as root does, and without
+// what is bound into it.
+func (c *Command) pointToExplain(jail string, err error) error {
+	kind, hint := fault.KindOf(err), fault.HintOf(err)
+	there := kind == statusNotExecutable || kind == statusNotFound && hint != "" && !strings.HasPrefix(hint, pathHint)
+	if !there || len(c.Argv) == 0 || c.User != "" || len(c.Binds) > 0 {
+		return err
+	}
+	file := c.Argv[0]
+	if strings.Contains(file, "/") && !path.IsAbs(file) {
+		file = path.Join("/", c.Dir, file)
+	}
+	why := "xjail explain --jail " + jail + " " + shellWord(file) + " tells why"
+	if hint != "" {
+		why += "; " + hint
+	}
+	return fault.Wrap(kind, err, "", why)
+}
+
+// shellWord is a word of a shell's command line.
+func shellWord(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-:@%,="
+	if s != "" && strings.Trim(s, plain) == "" && s[0] != '-' {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // missingInterpreter is the hint for a program that is there and yet not found.

@@ -31,8 +31,9 @@ It is about this machine, or about a jail with --jail, or about a directory that
 is to be the root with --root; these two want paths as they are in there. A FILE
 without a slash is looked for in PATH: in the jail's with --jail.
 
---run runs the file with ARGs as well, its input empty and its output on
-standard error, and tells whether that came to what was said.
+--run runs the file with ARGs as well, its input empty and the beginning of its
+output on standard error, and tells whether that came to what was said. What it
+leaves running in the background is ended.
 
 EXIT STATUS
   0 it runs   1 it does not   3 it cannot be told   10 FILE is not there

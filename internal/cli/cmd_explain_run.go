@@ -78,6 +78,9 @@ func (g *globals) try(ctx context.Context, o *explainOptions, w *world, x *expla
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, fault.New(fault.Interrupted, "", "interrupted while %s ran", args[0])
 	}
+	if out.cut() {
+		g.warn(fmt.Sprintf("%s wrote more than the %d KiB that are shown", printable(args[0]), teeMax>>10))
+	}
 	r.listen(out.String())
 	r.compare(x.Verdict)
 	return r, nil
@@ -94,6 +97,8 @@ func (g *globals) tryHere(ctx context.Context, o *explainOptions, w *world, x *e
 	if o.root != "" {
 		cmd.Path, cmd.Dir, cmd.SysProcAttr.Chroot = absolute(name), "/", w.Root
 	}
+	adopted := adopt()
+	defer adopted.end()
 	err := cmd.Start()
 	if cmd.Process == nil {
 		return startFailed(err, o)
@@ -144,7 +149,7 @@ func (g *globals) tryInJail(ctx context.Context, o *explainOptions, w *world, _ 
 	switch {
 	case ctx.Err() != nil:
 		return &trial{Ran: true, TimedOut: true}, nil
-	case err == nil && status > 128:
+	case err == nil && status > 128 && unix.SignalName(syscall.Signal(status-128)) != "":
 		return &trial{Ran: true, Signal: unix.SignalName(syscall.Signal(status - 128))}, nil
 	case err == nil:
 		return &trial{Ran: true, Status: status}, nil
@@ -181,6 +186,7 @@ var complaints = []struct{ by, text string }{
 	{"emulator", "Error while loading "},
 	{"emulator", ": Could not open '"},
 	{"emulator", "Unable to load interpreter"},
+	{"emulator", ": Error mapping file: "},
 	{"emulator", "Invalid PT_INTERP entry"},
 	{"emulator", ": Exec format error"},
 	{"loader", "error while loading shared libraries: "},
@@ -229,20 +235,36 @@ func (r *trial) compare(v explain.Verdict) {
 	}
 }
 
-// tee passes a program's output on and keeps its beginning.
+// tee passes the beginning of a program's output on, and keeps it. The rest is
+// taken and dropped: a program that writes for ever writes little.
 type tee struct {
 	w    io.Writer
 	mu   sync.Mutex
 	kept bytes.Buffer
+	more bool
 }
 
-const teeMax = 64 << 10 // bytes
+const teeMax = 256 << 10 // bytes
 
 func (t *tee) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kept.Write(p[:min(len(p), max(0, teeMax-t.kept.Len()))])
-	return t.w.Write(p)
+	begun := p[:min(len(p), teeMax-t.kept.Len())]
+	t.kept.Write(begun)
+	t.more = t.more || len(begun) < len(p)
+	if len(begun) > 0 {
+		if _, err := t.w.Write(begun); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// cut tells whether some of it was dropped.
+func (t *tee) cut() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.more
 }
 
 func (t *tee) String() string {

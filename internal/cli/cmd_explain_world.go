@@ -14,6 +14,7 @@ import (
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/explain"
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 	"github.com/xjail/xjail/qemu"
 )
@@ -50,7 +51,7 @@ func (g *globals) explainWorld(ctx context.Context, o *explainOptions) (*world, 
 	w.World = &explain.World{
 		OS: hostOf(o.dir), Files: files, Root: root, Dir: cwd, Path: g.Getenv("PATH"),
 		UID: uint32(os.Geteuid()), Groups: groups(), NoNewPrivs: noNewPrivs(),
-		Natives: explain.Natives(supportedArchs(table)), Kernel: kernelVersion(),
+		Natives: explain.Natives(sureNatives(table)), Kernel: kernelVersion(),
 		LibraryPath: g.Getenv("LD_LIBRARY_PATH"), Prefix: g.Getenv("QEMU_LD_PREFIX"),
 		Install: qemu.InstallHint,
 		Find: func(a *arch.Arch) bool {
@@ -91,6 +92,7 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	}
 	if r.Global {
 		w.Table = g.explainTable(table)
+		lookAtGlobal(w.Jail, r, table, w.OS)
 		return
 	}
 	w.Table = explain.Table{Where: "/proc/sys/fs/binfmt_misc", Namespace: true}
@@ -100,6 +102,20 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	for _, e := range r.Activators {
 		w.Table.Entries = slices.Insert(w.Table.Entries, 0, explain.Entry{Entry: e, Owned: true})
 	}
+}
+
+// lookAtGlobal finds out whether xjail exec would refuse a jail for what the
+// machine's table has of its activators.
+func lookAtGlobal(j *explain.Jail, r *jail.Record, table activators.Machine, host string) {
+	disabled, err := jail.RefusedGlobal(table, host, r)
+	if err == nil || j.Refused != "" {
+		return
+	}
+	j.Refused, j.Cause = err.Error(), explain.NoActivator
+	if disabled {
+		j.Cause = explain.ActivatorDisabled
+	}
+	j.Remedy = strings.TrimPrefix(fault.HintOf(err), "as root: ")
 }
 
 // lookAtPlaced finds out whether xjail exec would refuse the emulator in the root
@@ -166,15 +182,19 @@ func (g *globals) explainTable(table activators.Machine) explain.Table {
 	return t
 }
 
-// supportedArchs are those that a FreeBSD kernel names.
-func supportedArchs(table activators.Machine) []string {
-	s, ok := table.(interface{ SupportedArchs() ([]string, error) })
-	if !ok {
-		return nil
+// sureNatives are the architectures that the kernel of a table is known to run
+// by itself. One that it may run or not is not taken for native: an activator
+// for its programs is no mistake.
+func sureNatives(table activators.Machine) []string {
+	var names []string
+	host := jail.CheckHost(table)
+	for _, p := range host.Natives {
+		if !p.Unsure {
+			names = append(names, p.Arch)
+		}
 	}
-	names, err := s.SupportedArchs()
-	if err != nil {
-		return nil // kernels before 9 have no such sysctl
+	if host.OS == "linux" && slices.Contains(names, "i386") {
+		names = append(names, "i486") // elf_check_arch_ia32 takes EM_486 too
 	}
 	return names
 }
