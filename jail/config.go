@@ -10,6 +10,7 @@ import (
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/source"
+	"github.com/xjail/xjail/jail/xtools"
 )
 
 // Config is xjail.yaml. Every key may be left out; an unknown one is an error
@@ -35,6 +36,8 @@ type Config struct {
 	FreeBSDManifestDirs []string `yaml:"freebsd_manifest_dirs"`
 	// FreeBSDRequirePinned refuses a release whose MANIFEST is known by neither.
 	FreeBSDRequirePinned bool `yaml:"freebsd_require_pinned"`
+	// Tools is added to the policy of native tools.
+	Tools *xtools.Policy `yaml:"tools"`
 	// MaxEntries and MaxBytes bound what an archive may unpack to; 0 is the
 	// default of package extract.
 	MaxEntries int64 `yaml:"max_entries"`

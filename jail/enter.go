@@ -56,7 +56,12 @@ type Command struct {
 	// Login starts the user's shell as a login shell when Argv is empty.
 	Login bool
 	Binds []Bind
-	probe bool
+	// NoTools leaves the jail's native tools out.
+	NoTools bool
+	probe   bool
+	// Warn is told what the user should know when the command has ended; nil is
+	// as good as a function that does nothing.
+	Warn func(text string)
 	// Interactive commands get the terminal, and decide themselves what a
 	// signal means to them.
 	Interactive bool
@@ -90,6 +95,8 @@ type entrance struct {
 	Probe bool
 	// MachineRoot: uid 0 of the jail is uid 0 of the machine.
 	MachineRoot bool
+	// Tools are native tools that are laid over the root; nil for none.
+	Tools *overlay
 	// Terminal: the jail shares a terminal with the caller.
 	Terminal bool
 }

@@ -56,6 +56,10 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		p.kill()
 		return 0, err
 	}
+	p.jail = e.Name
+	if p.warn = c.Warn; p.warn == nil {
+		p.warn = func(string) {}
+	}
 	return p.supervise(ctx, signals, t)
 }
 
@@ -68,6 +72,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 	}
 	var last, started message
 	var failure error
+	var told toolNews
 	for messages := p.messages(); messages != nil; {
 		select {
 		case m, ok := <-messages:
@@ -83,6 +88,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 			case m.Stopped != 0:
 				t.stopped(unix.Signal(m.Stopped))
 			}
+			told.add(m)
 		case s := <-signals:
 			if !started.Started && s != unix.SIGCONT {
 				failure = fault.New(fault.Interrupted, "", "interrupted while the jail was set up")
@@ -96,6 +102,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 		}
 	}
 	werr := p.Wait()
+	told.report(p.jail, p.warn)
 	switch {
 	case failure != nil:
 		return 0, failure

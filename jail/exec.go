@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,12 +39,16 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 			return 0, err
 		}
 	}
+	tools, env, err := s.overlayOf(r, c)
+	if err != nil {
+		return 0, err
+	}
 	return enter(ctx, &entrance{
 		Name: r.Name, Root: r.Root,
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
-		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(append([]string{"XJAIL=" + r.Name}, r.Env...), c.Env),
+		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(slices.Concat([]string{"XJAIL=" + r.Name}, r.Env, env), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
-		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe,
+		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools,
 	}, c)
 }
 

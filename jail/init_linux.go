@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -102,7 +103,7 @@ func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (message,
 	if err := unix.Sethostname([]byte(e.Name)); err != nil {
 		return message{}, fault.Wrap(fault.Failed, err, "sethostname", "")
 	}
-	pid, err := e.start()
+	pid, err := e.start(control)
 	if err != nil {
 		return message{}, err
 	}
@@ -126,7 +127,7 @@ func dropSignals(signals <-chan os.Signal, control *os.File, started *atomic.Boo
 
 // start runs the command as a child, since pid 1 is special to the kernel: it
 // gets no signal that it does not handle.
-func (e *entrance) start() (int, error) {
+func (e *entrance) start(control *os.File) (int, error) {
 	acct, err := lookupAccount(openInput, e.User)
 	if err != nil {
 		return 0, err
@@ -166,15 +167,52 @@ func (e *entrance) start() (int, error) {
 		return 0, err
 	}
 	unignore()
+	if e.Tools != nil {
+		return e.startWithTools(control, name, argv, attr)
+	}
 	pid, err := syscall.ForkExec(name, argv, attr)
+	return pid, e.startError(err, attr, name)
+}
+
+// startError says why a command could not be started.
+func (e *entrance) startError(err error, attr *syscall.ProcAttr, name string) error {
 	if attr.Sys.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)) {
-		return 0, fault.New(fault.Permission, "users need subordinate ids for jails with users: man subuid; or run xjail as root",
-			"become user %s, uid %d: this jail has no such id: %w", e.User, acct.uid, err)
+		return fault.New(fault.Permission, "users need subordinate ids for jails with users: man subuid; or run xjail as root",
+			"become user %s, uid %d: this jail has no such id: %w", e.User, attr.Sys.Credential.Uid, err)
 	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) && fault.KindOf(err) == fault.Failed {
+		return execError(name, err, os.Stat)
+	}
+	return err
+}
+
+// startWithTools lays the native tools over, sets the trap that lifts them, and
+// starts the command.
+func (e *entrance) startWithTools(control *os.File, name string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	mounts, err := newMounter()
 	if err != nil {
-		return 0, execError(name, err, os.Stat)
+		return 0, err
 	}
-	return pid, nil
+	// It is there before this thread is filtered.
+	if err := e.Tools.setTrap(mounts, func(lifted string) { _ = send(control, message{Lifted: lifted}) }); err != nil {
+		_ = send(control, message{NoTrap: err.Error()})
+	}
+	var drifted []string
+	lay := func(int) (err error) {
+		drifted, err = e.Tools.lay()
+		return err
+	}
+	pid := 0
+	if attr.Sys.Cloneflags != 0 && gateELF(runtime.GOARCH) != nil {
+		pid, err = startBehindGate(name, argv, attr, func(pid int) error { return mounts.in(pid, func() error { return lay(pid) }) })
+	} else if err = lay(0); err == nil {
+		pid, err = syscall.ForkExec(name, argv, attr)
+	}
+	if len(drifted) > 0 {
+		_ = send(control, message{Drifted: drifted})
+	}
+	return pid, e.startError(err, attr, name)
 }
 
 // reap waits for every child of the jail until the command is done. A command

@@ -34,7 +34,7 @@ func (e *entrance) makeRoot() error {
 		return err
 	}
 	defer unix.Close(root)
-	for _, step := range []func(int) error{e.mountProc, e.mountDev, e.mountBinds, bindResolvConf} {
+	for _, step := range []func(int) error{e.mountProc, e.mountDev, e.mountFarm, e.mountBinds, bindResolvConf} {
 		if err := step(root); err != nil {
 			return err
 		}

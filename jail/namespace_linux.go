@@ -159,6 +159,8 @@ type nsProcess struct {
 	control *os.File // the parent's end
 
 	interactive bool // ctx does not end it, see enter
+	jail        string
+	warn        func(text string)
 }
 
 // startNS starts role in new namespaces, with flags besides the user
@@ -278,10 +280,15 @@ func readInt(name string) int {
 
 // message is what a child tells its parent over the control socket.
 type message struct {
-	Started bool       `json:"started,omitempty"`
-	Stopped int        `json:"stopped,omitempty"` // the command was stopped by this signal
-	Exited  *int       `json:"exited,omitempty"`
-	Signal  int        `json:"signal,omitempty"` // that ended the command
+	Started bool `json:"started,omitempty"`
+	Stopped int  `json:"stopped,omitempty"` // the command was stopped by this signal
+	Exited  *int `json:"exited,omitempty"`
+	Signal  int  `json:"signal,omitempty"` // that ended the command
+	// Drifted are programs over which no tool was laid, since they are not what
+	// they were. Lifted are those that were replaced while the jail was used.
+	Drifted []string   `json:"drifted,omitempty"`
+	Lifted  string     `json:"lifted,omitempty"`
+	NoTrap  string     `json:"no_trap,omitempty"` // why replacing covered programs will fail
 	Error   string     `json:"error,omitempty"`
 	Hint    string     `json:"hint,omitempty"`
 	Kind    fault.Kind `json:"kind,omitempty"`

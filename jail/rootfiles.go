@@ -5,28 +5,13 @@ import (
 	"io/fs"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/xjail/xjail/internal/rootpath"
 )
 
 // openFileIn opens files of a root from outside of it, as a program in it
 // would find them, and only regular ones.
 func openFileIn(root *os.Root) openFunc {
-	return func(name string) (*os.File, error) {
-		real, err := resolve(root, name)
-		if err != nil {
-			return nil, err
-		}
-		// A FIFO in the root would block an ordinary open for ever.
-		f, err := root.OpenFile(real, os.O_RDONLY|unix.O_NONBLOCK, 0)
-		if err != nil {
-			return nil, err
-		}
-		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-			f.Close()
-			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
-		}
-		return f, nil
-	}
+	return func(name string) (*os.File, error) { return rootpath.Open(root, name) }
 }
 
 // statIn is os.Stat for a program in a root, from outside of it.

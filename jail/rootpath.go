@@ -11,50 +11,11 @@ import (
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/internal/rootpath"
 )
 
-// maxLinks is how many symlinks a path may lead through, as in path_resolution(7).
-const maxLinks = 40
-
-// resolve follows name in a root as a process in it would: absolute symlinks
-// begin at the root again and .. stops there. os.Root refuses absolute links,
-// which every real root has.
-func resolve(root *os.Root, name string) (string, error) {
-	todo := strings.Split(path.Clean("/" + name)[1:], "/")
-	done := "."
-	for links := 0; len(todo) > 0; {
-		part := todo[0]
-		todo = todo[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			done = path.Dir(done)
-			continue
-		}
-		next := path.Join(done, part)
-		st, err := root.Lstat(next)
-		if err != nil {
-			return "", err
-		}
-		if st.Mode()&fs.ModeSymlink == 0 {
-			done = next
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "resolve", Path: name, Err: unix.ELOOP}
-		}
-		target, err := root.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		if path.IsAbs(target) {
-			done = "."
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-	}
-	return done, nil
-}
+// resolve follows name in a root as a process in it would.
+func resolve(root *os.Root, name string) (string, error) { return rootpath.Resolve(root, name) }
 
 // landmarks are programs that tell a root's architecture, the surest first.
 var landmarks = []string{

@@ -18,8 +18,10 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
-	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source qemu",
-	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt qemu",
+	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source jail/xtools qemu",
+	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools qemu",
+	"jail/xtools":             "arch internal/aptsources internal/fault internal/rootpath",
+	"internal/rootpath":       "",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
 	"jail/devfsrule":          "",

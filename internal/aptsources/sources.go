@@ -11,11 +11,13 @@ import (
 
 // Source is an entry for binary packages.
 type Source struct {
-	Text    string // as it stands in its file, without the line's end
-	Deb822  bool   // a stanza, not a line
-	URIs    []string
-	Suites  []string
-	Enabled bool
+	Text   string // as it stands in its file, without the line's end
+	Deb822 bool   // a stanza, not a line
+	URIs   []string
+	Suites []string
+	// Components are of the archive: main, contrib. A flat one has none.
+	Components []string
+	Enabled    bool
 }
 
 // Read reads apt's main list and the files of its directory, sorted by name.
@@ -33,14 +35,20 @@ func Read(list, parts string) []Source {
 		if err != nil {
 			continue
 		}
-		switch filepath.Ext(path) {
-		case ".list":
-			all = append(all, parseLines(string(text))...)
-		case ".sources":
-			all = append(all, parseStanzas(string(text))...)
-		}
+		all = append(all, Parse(path, string(text))...)
 	}
 	return all
+}
+
+// Parse reads the text of one file. Its name tells its style.
+func Parse(name, text string) []Source {
+	switch filepath.Ext(name) {
+	case ".list":
+		return parseLines(text)
+	case ".sources":
+		return parseStanzas(text)
+	}
+	return nil
 }
 
 // parseLines reads the one-line style: deb [options] URI suite component...
@@ -52,9 +60,17 @@ func parseLines(text string) []Source {
 		if len(field) < 3 || field[0] != "deb" || strings.HasPrefix(field[1], "cdrom:") {
 			continue
 		}
-		all = append(all, Source{Text: line, URIs: field[1:2], Suites: field[2:3], Enabled: true})
+		all = append(all, Source{Text: line, URIs: field[1:2], Suites: field[2:3], Components: components(field[3:]), Enabled: true})
 	}
 	return all
+}
+
+// components are the words behind the suite, without a comment.
+func components(words []string) []string {
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "#") }); i >= 0 {
+		words = words[:i]
+	}
+	return words
 }
 
 // withoutOptions cuts out [name=value ...], which may have blanks.
@@ -97,7 +113,7 @@ func parseStanza(stanza []string) Source {
 	}
 	return Source{
 		Text: strings.Join(stanza, "\n"), Deb822: true,
-		URIs: fields["uris"], Suites: fields["suites"], Enabled: !slices.Contains(fields["enabled"], "no"),
+		URIs: fields["uris"], Suites: fields["suites"], Components: fields["components"], Enabled: !slices.Contains(fields["enabled"], "no"),
 	}
 }
 

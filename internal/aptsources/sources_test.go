@@ -59,6 +59,9 @@ func TestRead(t *testing.T) {
 	var got []string
 	for _, s := range Read(filepath.Join(dir, "sources.list"), parts) {
 		line := strings.Join(s.URIs, "+") + " " + strings.Join(s.Suites, "+")
+		if len(s.Components) > 0 {
+			line += " " + strings.Join(s.Components, "+")
+		}
 		if !s.Enabled {
 			line += " off"
 		}
@@ -68,11 +71,11 @@ func TestRead(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		"http://example.org/debian bookworm",
-		"http://example.org/security bookworm/updates",
-		"http://example.org/tabs trixie",
+		"http://example.org/debian bookworm main",
+		"http://example.org/security bookworm/updates main",
+		"http://example.org/tabs trixie main",
 		"http://example.org/flat ./",
-		"http://example.org/debian+http://example.org/second bookworm-backports+sid",
+		"http://example.org/debian+http://example.org/second bookworm-backports+sid main",
 		"http://example.org/off trixie off",
 	}
 	if !slices.Equal(got, want) {

@@ -17,6 +17,7 @@ type execOptions struct {
 	user  string
 	binds []string
 	dir   string
+	bare  bool
 }
 
 // addFlags defines the flags of exec and shell.
@@ -24,6 +25,7 @@ func (o *execOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVarP(&o.env, "env", "e", nil, "set `NAME=VALUE` in the jail, or pass the caller's NAME; can be repeated")
 	f.StringVarP(&o.user, "user", "u", "", "run as this `user` of the jail (default root)")
 	f.StringArrayVarP(&o.binds, "bind", "b", nil, "show the host's SRC at DST in the jail, `SRC:DST[:ro]`; can be repeated")
+	f.BoolVar(&o.bare, "no-tools", false, "run the jail's own programs only, not native tools")
 	f.StringVarP(&o.dir, "dir", "C", "", "working `directory` in the jail (exec: /, shell: the user's home)")
 }
 
@@ -78,7 +80,7 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	if err != nil {
 		return err
 	}
-	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true}
+	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true, NoTools: o.bare}
 	if c.Env, err = jailEnv(g, o.env); err != nil {
 		return err
 	}
@@ -88,6 +90,11 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 			return err
 		}
 		c.Binds = append(c.Binds, b)
+	}
+	c.Warn = func(text string) {
+		if !g.quiet {
+			g.warn(text)
+		}
 	}
 	c.Stdin, _ = g.Stdin.(*os.File)
 	c.Stdout, _ = g.Stdout.(*os.File)

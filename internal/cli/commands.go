@@ -7,7 +7,7 @@ func addCommands(root *cobra.Command, g *globals) {
 	addGroup(root, "jails", "Jails:",
 		newCreate(g), newExec(g), newShell(g), newList(g), newInfo(g), newVerify(g), newPack(g), newDestroy(g))
 	addGroup(root, "parts", "What jails are made of:",
-		newArch(g), newEmulator(g), newActivator(g), newBinmiscctl(g), newCache(g))
+		newArch(g), newEmulator(g), newActivator(g), newBinmiscctl(g), newTools(g), newCache(g))
 	root.AddCommand(newVersion(g))
 }
 

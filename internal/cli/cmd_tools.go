@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/internal/ui"
+	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/jail/xtools"
+)
+
+const toolsLong = `Native tools are programs of this machine's architecture that stand in for a
+jail's own when it is entered: a compiler that makes the jail's code, and the
+shell, make, sed and others that a build runs thousands of times. What does not
+pay or tells the architecture (uname, dpkg, perl) stays as it is.
+
+They are laid over the root by mounts that only the entered jail sees. The
+stored root stays as it is.`
+
+func newTools(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "tools",
+		Short:   "Native tools, with which a jail builds as fast as this machine",
+		Long:    toolsLong,
+		Example: "  xjail tools install bookworm-arm64\n  xjail tools list bookworm-arm64",
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newToolsInstall(g), newToolsList(g), newToolsRemove(g))
+	return cmd
+}
+
+const toolsInstallLong = `Get native tools for a jail, or get them anew: after packages were installed or
+upgraded in it, their programs are emulated until then.
+
+The twin of a root of Debian is the same release for this machine: the packages
+that the root has, in the same versions, fetched from the archive that its own
+come from, and the compiler from Debian's cross compilers. Nothing is built and
+nothing of the packages is run. They are kept in the cache, for other jails.`
+
+func newToolsInstall(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "install NAME [SOURCE]",
+		Short:   "Get native tools for a jail",
+		Long:    toolsInstallLong,
+		Example: "  xjail tools install bookworm-arm64\n  xjail tools install bookworm-arm64 twin --json",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return fault.New(fault.Usage, "xjail tools install NAME [SOURCE]", "want NAME and perhaps SOURCE, got %d arguments", len(args))
+			}
+			return nil
+		},
+		ValidArgsFunction: completeJailAndTools(g),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source := xtools.TwinName
+			if len(args) > 1 {
+				source = args[1]
+			}
+			return runToolsInstall(cmd.Context(), g, args[0], source)
+		},
+	}
+}
+
+// completeJailAndTools offers the names of the jails, and then the sources.
+func completeJailAndTools(g *globals) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return completeJail(g)(cmd, args, begun)
+		}
+		if len(args) == 1 {
+			return []string{xtools.TwinName}, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func runToolsInstall(ctx context.Context, g *globals, name, source string) error {
+	if done, err := g.asRoot(); done {
+		return err
+	}
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	cfg, err := g.loadConfig()
+	if err != nil {
+		return err
+	}
+	w := g.newWatch()
+	defer w.Close()
+	m, err := store.InstallTools(ctx, cfg, name, source, w)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(m)
+	}
+	for _, line := range toolsText(m) {
+		fmt.Fprintf(g.Stdout, "jail %s: %s\n", name, line)
+	}
+	return nil
+}
+
+// toolsText says what a manifest has, and what of it the user should know.
+func toolsText(m *xtools.Manifest) []string {
+	natives, drifted := 0, 0
+	for _, f := range m.Files {
+		if f.Kind == xtools.Program {
+			natives++
+		}
+	}
+	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
+	for _, l := range m.Left {
+		if l.State == xtools.Drifted {
+			drifted++
+		}
+	}
+	if drifted > 0 {
+		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the archive has other versions of them: xjail tools list tells which", drifted))
+	}
+	return append(lines, m.Notes...)
+}
+
+func newToolsList(g *globals) *cobra.Command {
+	all := false
+	cmd := &cobra.Command{
+		Use:   "list NAME",
+		Short: "List the programs of a jail that are native, and those that are not",
+		Long: `List the programs of a jail, each with its state: native; excluded, with the
+reason; missing, where the source has no such program; drifted, where the jail
+has another version than the source, or was given another since.`,
+		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
+		Args:              exactArgs("NAME"),
+		ValidArgsFunction: completeJail(g),
+		RunE:              func(_ *cobra.Command, args []string) error { return runToolsList(g, args[0], all) },
+	}
+	cmd.Flags().BoolVar(&all, "pays", false, "only programs that builds spend their time in")
+	return cmd
+}
+
+func runToolsList(g *globals, name string, pays bool) error {
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	m, all, err := store.Tools(name)
+	if err != nil {
+		return err
+	}
+	list := []jail.Tool{}
+	for _, t := range all {
+		if t.Pays || !pays {
+			list = append(list, t)
+		}
+	}
+	if g.json {
+		return g.printJSON(map[string]any{"source": m.Source, "release": m.Release, "programs": list, "notes": m.Notes})
+	}
+	var rows [][]string
+	for _, t := range list {
+		from := t.Why
+		if t.State == xtools.Native {
+			from = t.Package + " " + t.Version
+		}
+		rows = append(rows, []string{t.Path, string(t.State), from})
+	}
+	return ui.Table(g.Stdout, []string{"PROGRAM", "STATE", "FROM OR WHY"}, rows)
+}
+
+func newToolsRemove(g *globals) *cobra.Command {
+	dryRun := false
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Take the native tools of a jail away",
+		Long: `Take the native tools of a jail away, with the empty mount points that were made
+in the root for them. All programs are emulated then. The tools stay in the
+cache; xjail cache prune removes them.`,
+		Example:           "  xjail tools remove bookworm-arm64",
+		Args:              exactArgs("NAME"),
+		ValidArgsFunction: completeJail(g),
+		RunE:              func(_ *cobra.Command, args []string) error { return runToolsRemove(g, args[0], dryRun) },
+	}
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be removed and change nothing")
+	return cmd
+}
+
+func runToolsRemove(g *globals, name string, dryRun bool) error {
+	if done, err := g.asRoot(); done {
+		return err
+	}
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		m, _, err := store.Tools(name)
+		if err != nil {
+			return err
+		}
+		for _, p := range m.Points {
+			fmt.Fprintln(g.Stdout, "remove", p)
+		}
+		fmt.Fprintln(g.Stdout, "remove the list of", len(m.Files), "native files")
+		return nil
+	}
+	m, err := store.RemoveTools(name)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(map[string]string{"removed": name})
+	}
+	if m != nil {
+		fmt.Fprintln(g.Stdout, "jail "+name+": "+strconv.Itoa(len(m.Files))+" files are not laid over any more")
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+// Package rootpath finds files in a root from outside of it, as a program in it
+// would find them. A root is hostile input: nothing here leads out of it, and
+// nothing blocks.
+package rootpath
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is how many symlinks a path may lead through, as in path_resolution(7).
+const maxLinks = 40
+
+// Resolve follows name in a root as a process in it would: absolute symlinks
+// begin at the root again and .. stops there. os.Root refuses absolute links,
+// which every real root has. The result has no leading slash.
+func Resolve(root *os.Root, name string) (string, error) {
+	todo := strings.Split(path.Clean("/" + name)[1:], "/")
+	done := "."
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			done = path.Dir(done)
+			continue
+		}
+		next := path.Join(done, part)
+		st, err := root.Lstat(next)
+		if err != nil {
+			return "", err
+		}
+		if st.Mode()&fs.ModeSymlink == 0 {
+			done = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", &fs.PathError{Op: "resolve", Path: name, Err: unix.ELOOP}
+		}
+		target, err := root.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if path.IsAbs(target) {
+			done = "."
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+	}
+	return done, nil
+}
+
+// Open opens the regular file that name leads to.
+func Open(root *os.Root, name string) (*os.File, error) {
+	real, err := Resolve(root, name)
+	if err != nil {
+		return nil, err
+	}
+	// A FIFO in the root would block an ordinary open for ever.
+	f, err := root.OpenFile(real, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return f, nil
+}

@@ -1,0 +1,42 @@
+package jail
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/xjail/xjail/jail/xtools"
+)
+
+// overlay are the native tools that a jail is entered with.
+type overlay struct {
+	Farm  string // directory of the host with the files
+	Files []overlayFile
+	Trees []overlayFile
+}
+
+// overlayFile is a file or directory of the farm, and where it is laid over.
+type overlayFile struct {
+	Path   string // in the jail
+	Source string // below the farm
+	// Size and MTime are of the file that was there when the tools were
+	// installed. One that is another now was replaced, by a newer version of its
+	// package, and is not covered. A zero MTime is of what the root has not.
+	Size  int64
+	MTime time.Time
+}
+
+// newOverlay is what a manifest lays over.
+func (s Store) newOverlay(m *xtools.Manifest) *overlay {
+	o := &overlay{Farm: filepath.Join(s.Dir, m.Farm)}
+	for _, f := range m.Files {
+		file := overlayFile{Path: f.Path, Source: f.Source}
+		if f.Original != nil {
+			file.Size, file.MTime = f.Original.Size, f.Original.MTime
+		}
+		o.Files = append(o.Files, file)
+	}
+	for _, t := range m.Trees {
+		o.Trees = append(o.Trees, overlayFile{Path: t.Path, Source: t.Source})
+	}
+	return o
+}

@@ -1,0 +1,183 @@
+package jail
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A trap lets programs of a jail replace files over which native tools are laid,
+// as dpkg does when a package is upgraded. The kernel refuses to rename what
+// something is mounted on. So those calls are stopped (seccomp_unotify(2)), and
+// when one is about such a file, its tool is lifted first, and the call then goes
+// on. The file is the root's again: what replaces it is kept, and runs.
+//
+// Nothing depends on it for safety: a call that is stopped always goes on.
+type trap struct {
+	fd     int
+	names  map[string][]overlayFile // by the last part of the path
+	told   func(lifted string)
+	mounts *mounter
+}
+
+// notification and response are struct seccomp_notif and seccomp_notif_resp.
+type notification struct {
+	id     uint64
+	pid    uint32
+	flags  uint32
+	number int32
+	arch   uint32
+	ip     uint64
+	args   [6]uint64
+}
+
+type response struct {
+	id    uint64
+	val   int64
+	err   int32
+	flags uint32
+}
+
+// trapFilter is a BPF program that stops the calls and lets all others pass.
+func trapFilter(auditArch uint32, calls []trapCall) []unix.SockFilter {
+	const (
+		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		leave = unix.BPF_RET | unix.BPF_K
+	)
+	n := len(calls)
+	prog := []unix.SockFilter{
+		{Code: load, K: offsetArch},
+		{Code: equal, K: auditArch, Jf: uint8(n + 1)},
+		{Code: load, K: offsetNumber},
+	}
+	for i, c := range calls {
+		prog = append(prog, unix.SockFilter{Code: equal, K: c.number, Jt: uint8(n - i)})
+	}
+	return append(prog,
+		unix.SockFilter{Code: leave, K: unix.SECCOMP_RET_ALLOW},
+		unix.SockFilter{Code: leave, K: unix.SECCOMP_RET_USER_NOTIF})
+}
+
+// setTrap installs the filter in this thread, from which the command is then
+// started, and answers from now on. Where the kernel cannot do it upgrades of
+// covered programs fail.
+func (o *overlay) setTrap(mounts *mounter, told func(lifted string)) error {
+	calls := trapCalls[runtime.GOARCH]
+	if len(calls) == 0 {
+		return unix.ENOSYS
+	}
+	t := &trap{names: map[string][]overlayFile{}, told: told, mounts: mounts}
+	for _, f := range o.Files {
+		t.names[path.Base(f.Path)] = append(t.names[path.Base(f.Path)], f)
+	}
+	runtime.LockOSThread()
+	filter := trapFilter(auditArchs[runtime.GOARCH], calls)
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
+	if errno != 0 {
+		return errno
+	}
+	t.fd = int(fd)
+	unix.CloseOnExec(t.fd)
+	go t.answer()
+	return nil
+}
+
+// answer lets every call go on, some after a tool was lifted.
+func (t *trap) answer() {
+	for {
+		var n notification
+		if errno := t.ioctl(unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&n)); errno == unix.EINTR || errno == unix.ENOENT {
+			continue // the caller was killed meanwhile
+		} else if errno != 0 {
+			return
+		}
+		t.look(&n)
+		r := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		_ = t.ioctl(unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r)) // the caller may be gone
+	}
+}
+
+func (t *trap) ioctl(request uint, arg unsafe.Pointer) syscall.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(t.fd), uintptr(request), uintptr(arg))
+	return errno
+}
+
+// look finds out which tools a call is about, and has them lifted.
+func (t *trap) look(n *notification) {
+	for _, c := range trapCalls[runtime.GOARCH] {
+		if c.number != uint32(n.number) {
+			continue
+		}
+		for _, a := range c.paths {
+			name := readString(int(n.pid), uintptr(n.args[a.path]))
+			if name == "" {
+				continue
+			}
+			for _, f := range t.names[path.Base(name)] {
+				t.liftFile(n, a, name, f)
+			}
+		}
+	}
+}
+
+// liftFile lifts a tool when name, as the caller sees it, is that tool.
+func (t *trap) liftFile(n *notification, a pathArg, name string, f overlayFile) {
+	where := fmt.Sprintf("/proc/%d/root", n.pid)
+	if !path.IsAbs(name) {
+		where = fmt.Sprintf("/proc/%d/cwd", n.pid)
+		if a.dir >= 0 && int32(n.args[a.dir]) != unix.AT_FDCWD {
+			where = fmt.Sprintf("/proc/%d/fd/%d", n.pid, int32(n.args[a.dir]))
+		}
+	}
+	fd, err := unix.Open(where+"/"+name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var seen, tool unix.Stat_t
+	if unix.Fstat(fd, &seen) != nil || unix.Stat(path.Join(farmDir, f.Source), &tool) != nil || seen.Dev != tool.Dev || seen.Ino != tool.Ino {
+		return
+	}
+	err = t.mounts.in(int(n.pid), func() error {
+		// Programs that run from it go on running.
+		return unix.Unmount(fdPath(fd), unix.MNT_DETACH)
+	})
+	if err == nil {
+		t.told(f.Path)
+	}
+}
+
+// stringBuffers are for paths of callers.
+var stringBuffers = sync.Pool{New: func() any { return new([unix.PathMax]byte) }}
+
+// readString reads a path from the memory of another process; "" when it cannot.
+func readString(pid int, at uintptr) string {
+	buf := stringBuffers.Get().(*[unix.PathMax]byte)
+	defer stringBuffers.Put(buf)
+	page := uintptr(os.Getpagesize())
+	for got := 0; got < len(buf); {
+		// Not over the end of a page: the next may not be there.
+		n := min(len(buf)-got, int(page-(at+uintptr(got))%page))
+		local := unix.Iovec{Base: &buf[got]}
+		local.SetLen(n)
+		remote := unix.RemoteIovec{Base: at + uintptr(got), Len: n}
+		m, err := unix.ProcessVMReadv(pid, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
+		if err != nil || m <= 0 {
+			return ""
+		}
+		if i := bytes.IndexByte(buf[got:got+m], 0); i >= 0 {
+			return string(buf[:got+i])
+		}
+		got += m
+	}
+	return ""
+}

@@ -1,0 +1,107 @@
+package xtools
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// candidate is a file of the root that a native one could stand in for.
+type candidate struct {
+	name     string // path in the root, as resolved, without the first slash
+	source   string // path in the farm: the same, with /usr merged
+	plugin   bool
+	original Original
+}
+
+// candidates looks through the programs of a root. Those that stay as they are
+// by the policy are in left.
+func candidates(s *Subject, in *Installed, p *Policy) (found []candidate, left []Left, err error) {
+	for name, pkg := range in.Owner {
+		program, plugin := p.isProgram(name), p.isPlugin(name)
+		if !program && !plugin {
+			continue
+		}
+		c, why, err := examine(s, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if c == nil && why == "" {
+			continue
+		}
+		if never := p.NeverWhy(path.Base(name)); never != "" {
+			why = never
+		}
+		if why != "" {
+			left = append(left, Left{Path: "/" + name, State: Excluded, Why: why, Package: pkg, Pays: p.PaysOff(path.Base(name))})
+			continue
+		}
+		c.plugin = plugin
+		c.original.Package, c.original.Version = pkg, in.Packages[pkg].Version
+		found = append(found, *c)
+	}
+	slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.name, b.name) })
+	return found, left, nil
+}
+
+// examine looks at one file of the root. It is nil for what is no program of
+// the root's architecture: a script, a symlink, a file that is not there. why says
+// what makes a program unfit.
+func examine(s *Subject, name string) (c *candidate, why string, err error) {
+	st, err := s.Root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fault.Wrap(fault.Failed, err, "look at /"+name+" of the root", "")
+	}
+	f, err := s.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, "", fault.Wrap(fault.Failed, err, "open /"+name+" of the root", "")
+	}
+	defer f.Close()
+	if !isELF(f) {
+		return nil, "", nil
+	}
+	id, err := arch.Identify(f)
+	if err != nil || s.Arch.Accepts(id) != nil {
+		return nil, "is not a program of " + s.Arch.Name, nil //nolint:nilerr // a damaged program of the root is no reason to do without tools
+	}
+	if st.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
+		return nil, "changes its user or group", nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, "", fault.Wrap(fault.Failed, err, "read /"+name+" of the root", "")
+	}
+	c = &candidate{name: name, source: mergedUsr(name)}
+	c.original = Original{SHA256: hex.EncodeToString(h.Sum(nil)), Size: st.Size(), Mode: st.Mode(), MTime: st.ModTime()}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		c.original.Links = uint64(sys.Nlink) //nolint:unconvert // 32 or 16 bits elsewhere
+	}
+	return c, "", nil
+}
+
+// mergedUsr is a path as it is where /bin, /sbin and /lib are links to those of
+// /usr: packages have their files by either.
+func mergedUsr(name string) string {
+	first, _, _ := strings.Cut(name, "/")
+	switch first {
+	case "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32":
+		return "usr/" + name
+	}
+	return name
+}

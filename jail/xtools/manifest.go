@@ -1,0 +1,168 @@
+package xtools
+
+import (
+	"encoding/json"
+	"io/fs"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// ManifestVersion is written into every manifest; another one is not read.
+const ManifestVersion = 1
+
+// Manifest says what is laid over a root, and what is not.
+type Manifest struct {
+	Version int       `json:"version"`
+	Source  string    `json:"source"`  // twin, host, nxb, pack
+	Release string    `json:"release"` // what the tools are of: debian:bookworm
+	Host    string    `json:"host"`    // architecture of the tools, as the catalog names it
+	Target  string    `json:"target"`  // architecture of the root
+	Made    time.Time `json:"made"`
+	// Farm is the directory with the files, below the state directory. Each is
+	// there at File.Source.
+	Farm string `json:"farm"`
+	// Files are laid over the root's.
+	Files []File `json:"files"`
+	// Trees are directories, laid over directories that the root does not have.
+	Trees []Tree `json:"trees,omitempty"`
+	// Points are the files and directories that were made in the root, so that
+	// something can be laid over them, the outermost first. They are empty.
+	Points []string `json:"points,omitempty"`
+	// Env is what programs of the jail get besides, NAME=VALUE: native programs
+	// that tell the architecture of their build take it from there.
+	Env []string `json:"env,omitempty"`
+	// Left are the programs that stay emulated.
+	Left []Left `json:"left"`
+	// Packages are those whose programs are native, with their versions.
+	Packages []PackagePair `json:"packages"`
+	// Notes are for people: differences that do no harm.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// File is one file that is laid over another.
+type File struct {
+	Path    string `json:"path"`   // in the root, absolute, without a symlink in it
+	Source  string `json:"source"` // below the farm
+	Kind    Kind   `json:"kind"`
+	Package string `json:"package,omitempty"`
+	Version string `json:"version,omitempty"` // of the native package
+	SHA256  string `json:"sha256"`
+	Size    int64  `json:"size"` // bytes
+	Pays    bool   `json:"pays,omitempty"`
+	// Original is the root's own file; nil where the root has none.
+	Original *Original `json:"original,omitempty"`
+}
+
+// Kind sorts files that are laid over.
+type Kind string
+
+// The kinds of files.
+const (
+	Program Kind = "program"
+	Plugin  Kind = "plugin" // what native programs load by themselves
+	Loader  Kind = "loader" // PT_INTERP of the native programs
+)
+
+// Original is a file of the root over which another is laid.
+type Original struct {
+	SHA256 string      `json:"sha256"`
+	Size   int64       `json:"size"` // bytes
+	Mode   fs.FileMode `json:"mode"`
+	Links  uint64      `json:"links"`
+	MTime  time.Time   `json:"mtime"`
+	// Package and Version are the root's own.
+	Package string `json:"package,omitempty"`
+	Version string `json:"version,omitempty"`
+}
+
+// Same tells whether a file is still the one that was there when the tools were
+// installed, as far as that shows without reading it.
+func (o *Original) Same(st fs.FileInfo) bool {
+	return st.Mode().IsRegular() && st.Size() == o.Size && st.ModTime().Equal(o.MTime)
+}
+
+// Tree is a directory of the farm.
+type Tree struct {
+	Path   string `json:"path"`
+	Source string `json:"source"`
+	// Files and Bytes are how much is in it.
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// State sorts programs of a root.
+type State string
+
+// The states of a program.
+const (
+	Native   State = "native"
+	Excluded State = "excluded" // by the policy
+	Missing  State = "missing"  // the source has no such program
+	Drifted  State = "drifted"  // the source has it in another version
+	Emulated State = "emulated" // for another reason
+)
+
+// Left is a program that stays emulated.
+type Left struct {
+	Path    string `json:"path"`
+	State   State  `json:"state"`
+	Why     string `json:"why"`
+	Package string `json:"package,omitempty"`
+	Pays    bool   `json:"pays,omitempty"`
+}
+
+// PackagePair are the two builds of one package.
+type PackagePair struct {
+	Name    string `json:"name"`
+	Version string `json:"version"` // the root's
+	Twin    string `json:"twin"`    // name of the native package
+	TwinVer string `json:"twin_version"`
+	SHA256  string `json:"sha256,omitempty"` // of the native package's file
+}
+
+// ParseManifest reads what Marshal wrote.
+func ParseManifest(text []byte) (*Manifest, error) {
+	m := &Manifest{}
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, fault.Wrap(fault.Damaged, err, "manifest of the tools", "xjail tools install makes it anew")
+	}
+	if m.Version != ManifestVersion {
+		return nil, fault.New(fault.Damaged, "xjail tools install makes it anew", "manifest of the tools: version %d, want %d", m.Version, ManifestVersion)
+	}
+	return m, m.check()
+}
+
+// check refuses paths that no manifest of ours has: who can write one must not
+// be able to lay anything else.
+func (m *Manifest) check() error {
+	var names []string
+	for _, f := range m.Files {
+		names = append(names, f.Source, trimSlash(f.Path))
+	}
+	for _, t := range m.Trees {
+		names = append(names, t.Source, trimSlash(t.Path))
+	}
+	for _, p := range m.Points {
+		names = append(names, trimSlash(p))
+	}
+	for _, name := range append(names, m.Farm) {
+		if !fs.ValidPath(name) || name == "." {
+			return fault.New(fault.Damaged, "xjail tools install makes it anew", "manifest of the tools: %q cannot be a path in it", name)
+		}
+	}
+	return nil
+}
+
+func trimSlash(name string) string {
+	if name != "" && name[0] == '/' {
+		return name[1:]
+	}
+	return "" // not absolute: refused
+}
+
+// Marshal is the text of the manifest.
+func (m *Manifest) Marshal() ([]byte, error) {
+	text, err := json.MarshalIndent(m, "", " ")
+	return append(text, '\n'), err
+}

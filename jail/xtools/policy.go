@@ -1,0 +1,146 @@
+package xtools
+
+import (
+	"bytes"
+	_ "embed" // policy.yaml
+	"errors"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+//go:embed policy.yaml
+var policyText []byte
+
+// Policy says which programs of a root may be laid over. Names of files may have
+// * and ? in them; paths have no leading slash.
+type Policy struct {
+	// Directories are where programs are looked for.
+	Directories []string `yaml:"directories"`
+	// Programs are patterns of paths of programs elsewhere.
+	Programs []string `yaml:"programs"`
+	// Plugins are patterns of paths of what native programs load.
+	Plugins []string `yaml:"plugins"`
+	// Pays are programs that a build spends its time in.
+	Pays []string `yaml:"pays"`
+	// Asks are programs that call uname(2) and may be native all the same.
+	Asks []string `yaml:"asks"`
+	// Never are programs that stay as they are, each with its reason.
+	Never map[string]string `yaml:"never"`
+	// Allow are names of Never that a configuration has decided otherwise about.
+	Allow []string `yaml:"allow"`
+}
+
+var defaultPolicy = sync.OnceValues(func() (*Policy, error) { return parsePolicy(policyText) })
+
+// DefaultPolicy is the one that xjail comes with.
+func DefaultPolicy() *Policy {
+	p, err := defaultPolicy()
+	if err != nil {
+		panic("xtools: policy.yaml: " + err.Error()) // a test reads it
+	}
+	return p
+}
+
+func parsePolicy(text []byte) (*Policy, error) {
+	p := &Policy{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(p); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return p, p.check()
+}
+
+// check refuses patterns that cannot be used, and exceptions without a reason.
+func (p *Policy) check() error {
+	for _, list := range [][]string{p.Programs, p.Plugins, p.Pays, p.Asks, p.Allow, p.Directories} {
+		for _, pattern := range list {
+			if err := checkPattern(pattern); err != nil {
+				return err
+			}
+		}
+	}
+	for pattern, reason := range p.Never {
+		if err := checkPattern(pattern); err != nil {
+			return err
+		}
+		if strings.TrimSpace(reason) == "" {
+			return fault.New(fault.Usage, pattern+": why it stays", "tools: never: %q has no reason", pattern)
+		}
+	}
+	return nil
+}
+
+func checkPattern(pattern string) error {
+	if _, err := path.Match(pattern, "x"); err != nil || pattern == "" || strings.HasPrefix(pattern, "/") {
+		return fault.New(fault.Usage, "patterns are those of sh: sed, *-gcc-12, usr/lib/git-core/*; paths without the first /", "tools: %q cannot be a pattern", pattern)
+	}
+	return nil
+}
+
+// With is the policy with what a configuration adds to it. A name of Allow takes
+// exactly that name out of Never; nothing else of it goes away.
+func (p *Policy) With(add *Policy) (*Policy, error) {
+	if add == nil {
+		return p, nil
+	}
+	if err := add.check(); err != nil {
+		return nil, err
+	}
+	sum := &Policy{
+		Directories: slices.Concat(p.Directories, add.Directories),
+		Programs:    slices.Concat(p.Programs, add.Programs),
+		Plugins:     slices.Concat(p.Plugins, add.Plugins),
+		Pays:        slices.Concat(p.Pays, add.Pays),
+		Asks:        slices.Concat(p.Asks, add.Asks),
+		Allow:       slices.Concat(p.Allow, add.Allow),
+		Never:       map[string]string{},
+	}
+	for _, never := range []map[string]string{p.Never, add.Never} {
+		for pattern, reason := range never {
+			sum.Never[pattern] = reason
+		}
+	}
+	return sum, nil
+}
+
+// NeverWhy is the reason why a program of this name stays as it is; "" when it
+// need not. Of several patterns the longest counts.
+func (p *Policy) NeverWhy(name string) string {
+	if matches(p.Allow, name) {
+		return ""
+	}
+	best, why := "", ""
+	for pattern, reason := range p.Never {
+		if ok, _ := path.Match(pattern, name); ok && (why == "" || len(pattern) > len(best) || len(pattern) == len(best) && pattern < best) {
+			best, why = pattern, reason
+		}
+	}
+	return why
+}
+
+// PaysOff tells whether a program of this name is one that builds spend their
+// time in.
+func (p *Policy) PaysOff(name string) bool { return matches(p.Pays, name) }
+
+// isProgram tells whether a program may be at that path, and isPlugin whether
+// native programs load it.
+func (p *Policy) isProgram(name string) bool {
+	return slices.Contains(p.Directories, path.Dir(name)) || matches(p.Programs, name)
+}
+
+func (p *Policy) isPlugin(name string) bool { return matches(p.Plugins, name) }
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name)
+		return ok
+	})
+}

@@ -1,0 +1,287 @@
+package xtools
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// Twin takes the tools of the same packages of the same release, built for the
+// host, and a compiler of the distribution's cross compilers. It fetches them
+// from the archives that the root's own packages come from.
+type Twin struct {
+	// Dir is the cache's directory, and Below the same below the state directory.
+	Dir, Below string
+	// Mirror is used for a root that names no archive.
+	Mirror string
+	Policy *Policy
+}
+
+// TwinName is what --tools and the manifest call this source.
+const TwinName = "twin"
+
+// Name is TwinName.
+func (t *Twin) Name() string { return TwinName }
+
+// formatOfFarms changes when the same packages give another farm.
+const formatOfFarms = "4"
+
+// Check refuses early what has no twin.
+func (t *Twin) Check(s *Subject) (Release, error) {
+	r, err := ReadRelease(s.Root)
+	if err != nil {
+		return r, err
+	}
+	if s.Arch.Debian == "" || s.Host.Debian == "" || s.Host.GNU == "" {
+		return r, fault.New(fault.Unsupported, "", "Debian has no name for %s or %s", s.Arch.Name, s.Host.Name)
+	}
+	if s.Arch.Name == s.Host.Name {
+		return r, fault.New(fault.Unsupported, "the jail is as fast as it can be", "the root is of %s, as this machine is: it needs no other tools", s.Arch.Name)
+	}
+	return r, findApt()
+}
+
+// Collect finds or makes the farm.
+func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, error) {
+	release, err := t.Check(s)
+	if err != nil {
+		return nil, err
+	}
+	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(in.Foreign, s.Host.Debian) {
+		return nil, fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
+	}
+	found, left, err := candidates(s, in, t.Policy)
+	if err != nil {
+		return nil, err
+	}
+	n.Step("read the index of " + release.String() + " " + s.Host.Debian)
+	a, index, err := t.openArchive(ctx, s, release, n.Log)
+	if err != nil {
+		return nil, err
+	}
+	c := &chooser{
+		subject: s, in: in, index: index, triplet: strings.ReplaceAll(s.Arch.GNU, "_", "-"),
+		pairs: map[string]PackagePair{}, chosen: map[string]Package{},
+	}
+	programs, plugins, more := c.sort(found)
+	c.takeLibraries("libc6", "libgcc-s1")
+	key := t.key(s, c, programs, plugins)
+	farm := readFarm(filepath.Join(t.Dir, key))
+	if farm == nil {
+		if farm, err = t.make(ctx, s, a, c, key, programs, plugins, n); err != nil {
+			return nil, err
+		}
+	}
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now) // for the cache's list
+	m := &Manifest{
+		Version: ManifestVersion, Source: TwinName, Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name,
+		Made: now.UTC().Truncate(time.Second), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
+	}
+	t.describe(m, farm, found, c)
+	return m, nil
+}
+
+// openArchive reads the index of the packages for the host.
+func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Writer) (*apt, map[string][]Package, error) {
+	sources := readSources(s.Root)
+	if len(sources) == 0 {
+		mirror := t.Mirror
+		if mirror == "" {
+			mirror = "http://deb.debian.org/debian"
+		}
+		sources = []string{mirror + " " + r.Codename + " main"}
+	}
+	sum := sha256.Sum256([]byte(strings.Join(sources, "\n")))
+	a := &apt{dir: filepath.Join(t.Dir, "apt-"+r.Codename+"-"+s.Host.Debian+"-"+hex.EncodeToString(sum[:8])), arch: s.Host.Debian, log: log}
+	if err := a.configure(ctx, sources); err != nil {
+		return nil, nil, err
+	}
+	if err := a.update(ctx); err != nil {
+		return nil, nil, err
+	}
+	index, err := a.index(ctx)
+	return a, index, err
+}
+
+// sort picks the packages of the candidates, and says which stay emulated since
+// the twin has none for them.
+func (c *chooser) sort(found []candidate) (programs, plugins []string, left []Left) {
+	for _, f := range found {
+		_, state, why := c.pick(f.original.Package)
+		switch {
+		case state != Native:
+			left = append(left, Left{Path: "/" + f.name, State: state, Why: why, Package: f.original.Package})
+		case f.plugin:
+			plugins = append(plugins, f.source)
+		default:
+			programs = append(programs, f.source)
+		}
+	}
+	return programs, plugins, left
+}
+
+// key names a farm by all that decides what is in it.
+func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
+	parts := []string{formatOfFarms, s.Host.Name, s.Arch.Name, s.Arch.GNU, strings.Join(t.Policy.Asks, " "), fmt.Sprint(hasFixed(s))}
+	for _, p := range c.chosen {
+		parts = append(parts, p.Name+" "+p.Version+" "+p.SHA256)
+	}
+	parts = append(append(parts, programs...), plugins...)
+	slices.Sort(parts)
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// hasFixed tells whether the root's compiler has headers that it corrected.
+func hasFixed(s *Subject) bool {
+	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+s.Arch.GNU+"/*/include-fixed")
+	return len(found) > 0
+}
+
+// make fetches the packages and makes the farm of them, under another name until
+// it is whole.
+func (t *Twin) make(ctx context.Context, s *Subject, a *apt, c *chooser, key string, programs, plugins []string, n Notes) (*Farm, error) {
+	packages := c.packages()
+	n.Step(fmt.Sprintf("fetch %d packages of %s", len(packages), s.Host.Debian))
+	if err := a.fetch(ctx, packages); err != nil {
+		return nil, err
+	}
+	partial := filepath.Join(t.Dir, key+".partial")
+	if err := os.RemoveAll(partial); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(partial)
+	if err := os.MkdirAll(filepath.Join(partial, farmStage), 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.OpenRoot(partial)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	n.Step("unpack them")
+	b := &farmBuild{
+		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
+		farm: &Farm{Release: a.arch, Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
+	}
+	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
+		return nil, err
+	}
+	defer b.stage.root.Close()
+	if err := b.build(ctx, programs, plugins); err != nil {
+		return nil, err
+	}
+	if err := dir.RemoveAll(farmStage); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(b.farm)
+	if err != nil {
+		return nil, err
+	}
+	if err := dir.WriteFile(farmAbout, append(text, '\n'), 0o644); err != nil {
+		return nil, err
+	}
+	return b.farm, os.Rename(partial, filepath.Join(t.Dir, key))
+}
+
+// stage unpacks of the packages what may be wanted of them.
+func (t *Twin) stage(ctx context.Context, s *Subject, a *apt, dir *os.Root, packages []Package, wanted []string) (*staged, error) {
+	root, err := dir.OpenRoot(farmStage)
+	if err != nil {
+		return nil, err
+	}
+	st := &staged{root: root, links: map[string]string{}, owner: map[string]Package{}, special: map[string]bool{}}
+	want := map[string]bool{}
+	for _, name := range wanted {
+		want[name] = true
+	}
+	for _, p := range packages {
+		err := st.unpack(ctx, a.file(p), p, func(name string) bool { return want[name] || wantsLibrary(s.Host, name) })
+		if err != nil {
+			root.Close()
+			return nil, err
+		}
+	}
+	return st, nil
+}
+
+// packages are those that were chosen, sorted by name.
+func (c *chooser) packages() []Package {
+	var list []Package
+	for _, p := range c.chosen {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// describe fills the manifest with what the farm has for the root's programs.
+func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) {
+	used := map[string]bool{}
+	for _, f := range found {
+		pair, ok := c.pairs[f.original.Package]
+		if !ok {
+			continue // it is among those left
+		}
+		pays := t.Policy.PaysOff(path.Base(f.name))
+		file, ok := farm.Files[f.source]
+		if !ok {
+			left := Left{Path: "/" + f.name, State: Missing, Why: "package " + pair.Twin + " has no such file", Package: f.original.Package, Pays: pays}
+			if why := farm.Rejected[f.source]; why != "" {
+				left.State, left.Why = Excluded, why
+			}
+			m.Left = append(m.Left, left)
+			continue
+		}
+		kind, original := Program, f.original
+		if f.plugin {
+			kind = Plugin
+		}
+		used[f.original.Package] = true
+		m.Files = append(m.Files, File{
+			Path: "/" + f.name, Source: f.source, Kind: kind, Package: file.Package, Version: file.Version,
+			SHA256: file.SHA256, Size: file.Size, Original: &original, Pays: pays,
+		})
+	}
+	if l, ok := farm.Files[strings.TrimPrefix(farm.Interp, "/")]; ok && farm.Interp != "" {
+		m.Files = append(m.Files, File{Path: farm.Interp, Source: farm.Interp[1:], Kind: Loader, Package: l.Package, Version: l.Version, SHA256: l.SHA256, Size: l.Size})
+	}
+	if farm.Libraries.Files > 0 {
+		m.Trees = append(m.Trees, farm.Libraries)
+	}
+	for name := range used {
+		m.Packages = append(m.Packages, c.pairs[name])
+	}
+	t.finish(m)
+}
+
+// finish sorts the lists and says which versions are not the same to the letter.
+func (t *Twin) finish(m *Manifest) {
+	slices.SortFunc(m.Packages, func(a, b PackagePair) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Left, func(a, b Left) int { return strings.Compare(a.Path, b.Path) })
+	for i := range m.Left {
+		m.Left[i].Pays = m.Left[i].Pays || t.Policy.PaysOff(path.Base(m.Left[i].Path))
+	}
+	for _, p := range m.Packages {
+		if !SameVersion(p.Version, p.TwinVer) {
+			m.Notes = append(m.Notes, fmt.Sprintf("%s %s stands in for %s %s", p.Twin, p.TwinVer, p.Name, p.Version))
+		}
+	}
+}
