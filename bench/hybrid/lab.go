@@ -145,37 +145,39 @@ func (l *lab) jails(ctx context.Context) (map[string]string, error) {
 
 // ensureJails makes what the variants need, and installs what they lack.
 func (l *lab) ensureJails(ctx context.Context, variants []string, extra ...string) error {
-	if err := l.ensure(ctx, l.host.Debian, slices.Concat(needed, neededNative, extra)); err != nil {
+	if _, err := l.ensure(ctx, l.host.Debian, slices.Concat(needed, neededNative, extra)); err != nil {
 		return err
 	}
 	for _, a := range l.archs {
-		if err := l.ensure(ctx, a, slices.Concat(needed, extra)); err != nil {
+		installed, err := l.ensure(ctx, a, slices.Concat(needed, extra))
+		if err != nil {
 			return err
 		}
-		if err := l.ensureTools(ctx, a, variants); err != nil {
+		if err := l.ensureTools(ctx, a, variants, installed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// install gets packages of Debian that are not there.
+// install gets packages of Debian that are not there, and then says so.
 const install = `dpkg-query --show "$@" >/dev/null 2>&1 && exit
-apt-get update -q
-apt-get install -q -y --no-install-recommends "$@"`
+apt-get update -q >&2
+apt-get install -q -y --no-install-recommends "$@" >&2
+echo installed`
 
-// ensure makes a jail and installs packages in it.
-func (l *lab) ensure(ctx context.Context, name string, debs []string) error {
+// ensure makes a jail and installs packages in it; it says whether it did.
+func (l *lab) ensure(ctx context.Context, name string, debs []string) (installed bool, err error) {
 	known, err := l.jails(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, ok := known[name]; !ok {
 		say("making jail %s", name)
 		if _, err := l.output(ctx, "create", name, "--from", "debian:"+l.suite); err != nil {
-			return err
+			return false, err
 		}
 	}
-	_, err = l.output(ctx, append([]string{"exec", name, "--env", "DEBIAN_FRONTEND=noninteractive", "--", "sh", "-ec", install, "sh"}, debs...)...)
-	return err
+	out, err := l.output(ctx, append([]string{"exec", name, "--env", "DEBIAN_FRONTEND=noninteractive", "--", "sh", "-ec", install, "sh"}, debs...)...)
+	return strings.Contains(out, "installed"), err
 }

@@ -38,10 +38,10 @@ const onlyCompilers = `tools:
     - "libdep.so"
 `
 
-// ensureTools gets native tools for the jails of an architecture, or gets them
-// anew, since packages may have come to it.
-func (l *lab) ensureTools(ctx context.Context, debian string, variants []string) error {
-	if slices.Contains(variants, full) {
+// ensureTools gets native tools for the jails of an architecture where they have
+// none, or gets them anew, when packages have come to them.
+func (l *lab) ensureTools(ctx context.Context, debian string, variants []string, anew bool) error {
+	if slices.Contains(variants, full) && (anew || !l.hasTools(ctx, debian)) {
 		say("native tools for %s", debian)
 		if _, err := l.output(ctx, "tools", "install", debian, "twin"); err != nil {
 			return err
@@ -57,9 +57,13 @@ func (l *lab) ensureTools(ctx context.Context, debian string, variants []string)
 	}
 	if _, ok := known[j.name]; !ok {
 		say("making jail %s, a copy of %s", j.name, debian)
+		anew = true
 		if _, err := l.output(ctx, "create", j.name, "--arch", debian, "--from", "dir:"+known[debian]); err != nil {
 			return err
 		}
+	}
+	if !anew && l.hasTools(ctx, j.name) {
+		return nil
 	}
 	config := l.path("compilers.yaml")
 	if err := os.WriteFile(config, []byte(strings.TrimSpace(onlyCompilers)+"\n"), 0o644); err != nil {
@@ -68,4 +72,9 @@ func (l *lab) ensureTools(ctx context.Context, debian string, variants []string)
 	say("native compilers for %s", j.name)
 	_, err = l.output(ctx, "--config", config, "tools", "install", j.name, "twin")
 	return err
+}
+
+func (l *lab) hasTools(ctx context.Context, name string) bool {
+	_, err := l.output(ctx, "tools", "list", name)
+	return err == nil
 }
