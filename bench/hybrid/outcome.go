@@ -211,7 +211,6 @@ func sections(b []byte) ([]section, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var list []section
 	for _, s := range f.Sections {
 		if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL {
