@@ -21,7 +21,7 @@ if [ ! -e $lists ]; then
 fi
 rm -rf "$1.new" && mkdir "$1.new" && cd "$1.new"
 apt-get -o APT::Sandbox::User=root source -q "$1"
-mv ./*/ ../"$1.new/tree" 
+mv ./*/ tree
 cd tree
 dpkg-parsechangelog -S Version >../version
 `
