@@ -1,6 +1,9 @@
 package jail
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/xjail/xjail/jail/source"
@@ -21,10 +24,10 @@ type Pruned struct {
 	Why string `json:"why,omitempty"`
 }
 
-// PruneCache removes parts of downloads, and sets of which no jail was made,
+// PruneCache removes native tools that no jail has, parts of downloads, and sets of which no jail was made,
 // when they were not used for some time. What is in use stays in any case. With
 // DryRun nothing is removed, and Removed says what would be.
-func (s Store) PruneCache(o PruneOptions) ([]Pruned, error) {
+func (s Store) PruneCache(ctx context.Context, o PruneOptions) ([]Pruned, error) {
 	cache := s.Cache()
 	list, err := cache.List()
 	if err != nil {
@@ -47,7 +50,14 @@ func (s Store) PruneCache(o PruneOptions) ([]Pruned, error) {
 		}
 		pruned = append(pruned, p)
 	}
+	tools, err := s.pruneTools(ctx, o)
+	pruned = append(pruned, tools...)
+	if err != nil {
+		return pruned, err
+	}
 	if !o.DryRun {
+		_ = os.Remove(filepath.Join(s.Dir, twins))
+		_ = os.Remove(filepath.Dir(filepath.Join(s.Dir, twins)))
 		cache.RemoveEmpty()
 		s.removeEmpty()
 	}

@@ -56,7 +56,7 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		p.kill()
 		return 0, err
 	}
-	p.jail = e.Name
+	p.entrance = e
 	if p.warn = c.Warn; p.warn == nil {
 		p.warn = func(string) {}
 	}
@@ -102,7 +102,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 		}
 	}
 	werr := p.Wait()
-	told.report(p.jail, p.warn)
+	told.report(p.entrance, p.warn)
 	switch {
 	case failure != nil:
 		return 0, failure

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/xtools"
 )
 
 // farmDir is where a jail sees the farm of its native tools. /dev is the jail's
 // own, so nothing is made in the stored root for it.
-const farmDir = "/dev/.nxb"
+const farmDir = xtools.FarmDir
 
 // mountFarm shows the farm in the jail, read-only: what is laid over is mounted
 // from there once more.

@@ -159,7 +159,7 @@ type nsProcess struct {
 	control *os.File // the parent's end
 
 	interactive bool // ctx does not end it, see enter
-	jail        string
+	entrance    *entrance
 	warn        func(text string)
 }
 

@@ -35,6 +35,9 @@ type Request struct {
 	Global         bool   // register with the machine instead of privately
 	// SkipDevices leaves device nodes of the source out and writes them down.
 	SkipDevices bool
+	// Tools is the source of native tools: twin, or none; "" is the twin where
+	// there is one.
+	Tools string
 	// Allow are parameters allow.* of jail(8), without that prefix; on FreeBSD.
 	Allow []string
 
@@ -52,6 +55,8 @@ type Plan struct {
 	Emulator   *EmulatorPlan      `json:"emulator,omitempty"`
 	Activators []PlannedActivator `json:"activators,omitempty"`
 	Global     bool               `json:"global"`
+	// Tools are the native tools that the jail gets; nil for none.
+	Tools *ToolsPlan `json:"tools,omitempty"`
 	// SkipDevices and Allow are the request's.
 	SkipDevices bool          `json:"skip_devices,omitempty"`
 	Allow       []string      `json:"allow,omitempty"`
@@ -142,6 +147,9 @@ func (s Store) NewPlan(ctx context.Context, cfg *Config, req Request) (*Plan, er
 		return nil, err
 	}
 	if err := s.planActivators(p); err != nil {
+		return nil, err
+	}
+	if err := s.planTools(p, req); err != nil {
 		return nil, err
 	}
 	p.Steps = planSteps(p)

@@ -522,7 +522,7 @@ func TestPruneCache(t *testing.T) {
 	}
 	removed := func(o PruneOptions) int {
 		t.Helper()
-		list, err := w.store.PruneCache(o)
+		list, err := w.store.PruneCache(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}

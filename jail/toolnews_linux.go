@@ -2,6 +2,7 @@ package jail
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -22,11 +23,12 @@ func (n *toolNews) add(m message) {
 	}
 }
 
-// report tells the user, a line each.
-func (n *toolNews) report(jail string, warn func(string)) {
-	again := "; xjail tools install " + jail + " gets native ones again"
-	if len(n.lifted) > 0 {
-		warn(fmt.Sprintf("replaced in the jail, and emulated from now on: %s%s", some(n.lifted), again))
+// report tells the user, a line each. A program that was replaced by the same one
+// is native again from the next time on, and not worth a word.
+func (n *toolNews) report(e *entrance, warn func(string)) {
+	again := "; xjail tools install " + e.Name + " gets native ones again"
+	if lifted := e.changedTools(n.lifted); len(lifted) > 0 {
+		warn(fmt.Sprintf("replaced in the jail, and emulated from now on: %s%s", some(lifted), again))
 	}
 	if len(n.drifted) > 0 {
 		warn(fmt.Sprintf("emulated, since they were replaced after the native tools were installed: %s%s", some(n.drifted), again))
@@ -34,6 +36,20 @@ func (n *toolNews) report(jail string, warn func(string)) {
 	if n.noTrap != "" {
 		warn("packages whose programs are native cannot be upgraded here but with --no-tools: " + n.noTrap)
 	}
+}
+
+// changedTools are those of the paths at which the root has another file now.
+func (e *entrance) changedTools(paths []string) []string {
+	root, err := os.OpenRoot(e.Root)
+	if err != nil || len(paths) == 0 {
+		return paths
+	}
+	defer root.Close()
+	return slices.DeleteFunc(slices.Clone(paths), func(name string) bool {
+		i := slices.IndexFunc(e.Tools.Files, func(f overlayFile) bool { return f.Path == name })
+		st, err := root.Lstat(strings.TrimPrefix(name, "/"))
+		return i >= 0 && err == nil && st.Mode().IsRegular() && st.Size() == e.Tools.Files[i].Size && st.ModTime().Equal(e.Tools.Files[i].MTime)
+	})
 }
 
 // shownNames is how many names a line has.

@@ -55,6 +55,7 @@ func (s Store) Verify(ctx context.Context, name string) ([]Check, error) {
 	for _, e := range r.Activators {
 		checks = append(checks, verifyActivator(r, e))
 	}
+	checks = append(checks, s.verifyTools(root, r)...)
 	return append(checks, s.verifyProbe(ctx, r)), nil
 }
 

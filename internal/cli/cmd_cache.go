@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func newCache(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "cache",
 		Short:   "What the jails share of what was downloaded",
-		Long:    "The sets of FreeBSD's releases that were downloaded, by their digest: a second\njail of the same release fetches nothing, and a download that was interrupted\ngoes on where it ended.",
+		Long:    "The sets of FreeBSD's releases that were downloaded, by their digest: a second\njail of the same release fetches nothing, and a download that was interrupted\ngoes on where it ended. And native tools, with the packages that they were made\nof.",
 		Example: "  xjail cache list\n  xjail cache prune --dry-run",
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -44,7 +45,7 @@ func runCacheList(g *globals) error {
 	if err != nil {
 		return err
 	}
-	list, err := store.Cache().List()
+	list, err := store.CacheList()
 	if err != nil {
 		return err
 	}
@@ -92,18 +93,19 @@ func newCachePrune(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove what nobody needs from the cache",
-		Long: `Remove downloads that did not end, and sets of which there is no jail, when they
-were not used for a week or --days. What another xjail fetches or unpacks just
-now is never removed. A set that is gone is fetched again when it is needed.`,
+		Long: `Remove downloads that did not end, sets of which there is no jail, and native
+tools that no jail has, when they were not used for a week or --days. What
+another xjail fetches or unpacks just now is never removed. What is gone is
+fetched again when it is needed.`,
 		Example: "  xjail cache prune\n  xjail cache prune --days 0 --dry-run\n  xjail cache prune --all",
 		Args:    noArgs,
-		RunE:    func(*cobra.Command, []string) error { return runCachePrune(g, o) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runCachePrune(cmd.Context(), g, o) },
 	}
 	o.addFlags(cmd.Flags())
 	return cmd
 }
 
-func runCachePrune(g *globals, o *pruneOptions) error {
+func runCachePrune(ctx context.Context, g *globals, o *pruneOptions) error {
 	if o.days < 0 {
 		return fault.New(fault.Usage, "xjail cache prune --days 7", "--days %d is less than nothing", o.days)
 	}
@@ -112,7 +114,7 @@ func runCachePrune(g *globals, o *pruneOptions) error {
 		return err
 	}
 	o.Age = time.Duration(o.days) * 24 * time.Hour
-	list, err := store.PruneCache(o.PruneOptions)
+	list, err := store.PruneCache(ctx, o.PruneOptions)
 	if err != nil {
 		return err
 	}

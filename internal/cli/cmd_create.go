@@ -31,6 +31,7 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.request.Path, "path", "", "`directory` to put the root in; it must not exist")
 	f.BoolVar(&o.request.Global, "global", false, "register the activator with the whole machine, as root (default: private to the jail)")
 	f.StringSliceVar(&o.request.Allow, "allow", nil, "on FreeBSD, `parameters` allow.* of jail(8) that the jail has, such as raw_sockets")
+	f.StringVar(&o.request.Tools, "tools", "", "native tools: `twin`, or none (default: twin, for debian:SUITE)")
 	f.BoolVar(&o.request.SkipDevices, "skip-devices", false, "leave out device nodes of the source, which only root can make (a jail gets its own /dev)")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
@@ -59,6 +60,10 @@ A root of FreeBSD can be made on Linux. It can be entered there only where a
 bsd-user QEMU is installed that runs on Linux; otherwise nothing is run in it,
 and xjail list says so.
 
+A jail of Debian gets native tools: programs of the same release for this
+machine, the compiler among them, which are laid over its own when it is
+entered; see xjail tools. --tools none does without.
+
 When it fails or is interrupted nothing is left behind. When it is killed, the
 next create or destroy of that name removes what is left.`
 
@@ -85,6 +90,7 @@ func newCreate(g *globals) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("arch", completeArchs)
 	_ = cmd.RegisterFlagCompletionFunc("from", completeSource)
 	_ = cmd.RegisterFlagCompletionFunc("os", cobra.FixedCompletions([]string{"freebsd", "linux"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("tools", cobra.FixedCompletions([]string{"twin", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("sets", cobra.FixedCompletions([]string{"base", "lib32", "src", "tests"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -169,6 +175,9 @@ func printPlan(g *globals, p *jail.Plan) error {
 			where = "for the whole machine"
 		}
 		rows = append(rows, []string{"activator", a.Name + ", " + where}, []string{"", a.Line})
+	}
+	if p.Tools != nil {
+		rows = append(rows, []string{"native tools", "the " + p.Tools.Source + " of " + p.Source.String()})
 	}
 	for i, s := range p.Steps {
 		label := ""

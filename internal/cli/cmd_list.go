@@ -95,11 +95,33 @@ func runInfo(g *globals, name string) error {
 		rows = append(rows, []string{"", strconv.FormatInt(r.Source.Entries, 10) + " entries, " + ui.Size(r.Source.Bytes)})
 	}
 	rows = append(rows, infoEmulator(r)...)
+	tools, err := infoTools(store, name)
+	if err != nil {
+		return err
+	}
+	rows = append(rows, tools...)
 	if r.NotRun != "" {
 		return ui.Pairs(g.Stdout, append(rows, []string{"ran", "nothing"}))
 	}
 	rows = append(rows, []string{"ran", strings.Join(r.Probe.Argv, " ") + " said " + r.Probe.Output})
 	return ui.Pairs(g.Stdout, rows)
+}
+
+// infoTools are the native tools of a jail.
+func infoTools(store jail.Store, name string) ([][]string, error) {
+	m, err := store.LoadTools(name)
+	if err != nil || m == nil {
+		return nil, err
+	}
+	var rows [][]string
+	for i, line := range toolsText(m) {
+		label := ""
+		if i == 0 {
+			label = "native tools"
+		}
+		rows = append(rows, []string{label, line})
+	}
+	return rows, nil
 }
 
 // infoManifest is what a FreeBSD release consisted of, and what vouched for it.

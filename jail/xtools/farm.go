@@ -161,8 +161,7 @@ func (b *farmBuild) judge(name string) (string, error) {
 	return "", nil
 }
 
-// putLoader finds the loader that all programs ask for, and puts it there,
-// silenced.
+// putLoader finds the loader that all programs ask for, and puts it there.
 func (b *farmBuild) putLoader(names []string) error {
 	for _, name := range names {
 		o, err := b.read(name)
@@ -189,7 +188,7 @@ func (b *farmBuild) putLoader(names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := silenceLoader(text); err != nil {
+	if err := fitLoader(text); err != nil {
 		return fault.Wrap(fault.KindOf(err), err, b.farm.Interp, "")
 	}
 	for _, name := range []string{b.farm.Interp[1:], path.Join(libDir(b.host), path.Base(b.farm.Interp))} {
@@ -254,15 +253,24 @@ func (b *farmBuild) putLibraries(names []string) error {
 		return err
 	}
 	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host)}
+	var known []string
 	for _, name := range append(more, libs...) {
 		if path.Base(name) == path.Base(b.farm.Interp) {
-			continue // it is there, silenced
+			continue // it is there already
 		}
 		n, err := b.putLibrary(name)
 		if err != nil {
 			return err
 		}
 		tree.Files, tree.Bytes = tree.Files+1, tree.Bytes+n
+		if path.Dir(name) == libDir(b.host) {
+			known = append(known, path.Base(name))
+		}
+	}
+	if cache := ldCache(b.host.GoArch, "/"+libDir(b.host), known); cache != nil {
+		if err := b.put(loaderCache, cache, 0o644); err != nil {
+			return err
+		}
 	}
 	if tree.Files > 0 {
 		b.farm.Libraries = tree

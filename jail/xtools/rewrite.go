@@ -105,10 +105,12 @@ func compilerPath(triplet string, local bool) func(old string) (string, bool) {
 // it cannot load (elf/rtld.c, do_preload).
 const preloadError = "ERROR: ld.so: object '%s' from %s cannot be preloaded (%s): ignored.\n"
 
-// silenceLoader makes a loader say nothing of libraries of the other side in
+// fitLoader makes a loader say nothing of libraries of the other side in
 // LD_PRELOAD: every program of a build would say it, and tests that compare
-// what is printed would fail.
-func silenceLoader(text []byte) error {
+// what is printed would fail. And it makes it look into a cache of its own: that
+// of the root has none of its libraries, and it would look through directories
+// for each.
+func fitLoader(text []byte) error {
 	n, err := editStrings(text, []string{preloadError}, func(string) (string, bool) { return "", true })
 	if err != nil {
 		return err
@@ -116,5 +118,9 @@ func silenceLoader(text []byte) error {
 	if n != 1 {
 		return fault.New(fault.Unsupported, "", "the loader has the message of LD_PRELOAD %d times, not once", n)
 	}
-	return nil
+	n, err = editStrings(text, []string{usualCache}, func(old string) (string, bool) { return LoaderCache, old == usualCache })
+	if err == nil && n != 1 {
+		err = fault.New(fault.Unsupported, "", "the loader has the path of its cache %d times, not once", n)
+	}
+	return err
 }

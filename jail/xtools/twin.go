@@ -36,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "4"
+const formatOfFarms = "5"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -84,7 +84,7 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
 	if farm == nil {
-		if farm, err = t.make(ctx, s, a, c, key, programs, plugins, n); err != nil {
+		if farm, err = t.make(ctx, s, release, a, c, key, programs, plugins, n); err != nil {
 			return nil, err
 		}
 	}
@@ -157,7 +157,7 @@ func hasFixed(s *Subject) bool {
 
 // make fetches the packages and makes the farm of them, under another name until
 // it is whole.
-func (t *Twin) make(ctx context.Context, s *Subject, a *apt, c *chooser, key string, programs, plugins []string, n Notes) (*Farm, error) {
+func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c *chooser, key string, programs, plugins []string, n Notes) (*Farm, error) {
 	packages := c.packages()
 	n.Step(fmt.Sprintf("fetch %d packages of %s", len(packages), s.Host.Debian))
 	if err := a.fetch(ctx, packages); err != nil {
@@ -179,7 +179,7 @@ func (t *Twin) make(ctx context.Context, s *Subject, a *apt, c *chooser, key str
 	n.Step("unpack them")
 	b := &farmBuild{
 		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
-		farm: &Farm{Release: a.arch, Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
+		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
 		return nil, err

@@ -1,0 +1,53 @@
+package jail
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/xtools"
+)
+
+// verifyTools compares the native tools with their manifest, and the programs
+// that they cover with what they were. A jail without tools has no such check.
+func (s Store) verifyTools(root *os.Root, r *Record) []Check {
+	m, err := s.LoadTools(r.Name)
+	if err == nil && m == nil {
+		return nil
+	}
+	if err == nil {
+		err = s.checkFarm(m)
+	}
+	if err != nil {
+		return []Check{{Failed, "native tools", err.Error(), fault.HintOf(err)}}
+	}
+	var drifted []string
+	for _, f := range m.Files {
+		if f.Original == nil {
+			continue
+		}
+		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
+			drifted = append(drifted, f.Path)
+		}
+	}
+	if len(drifted) > 0 {
+		return []Check{{Warning, "native tools", fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}
+	}
+	return []Check{{OK, "native tools", fmt.Sprintf("%d files of the %s of %s are as they were installed", len(m.Files), m.Source, m.Release), ""}}
+}
+
+// checkFarm reads every file of a farm that is laid over.
+func (s Store) checkFarm(m *xtools.Manifest) error {
+	farm, err := os.OpenRoot(filepath.Join(s.Dir, m.Farm))
+	if err != nil {
+		return fault.Wrap(fault.NotFound, err, "native tools", "xjail tools install gets them again")
+	}
+	defer farm.Close()
+	for _, f := range m.Files {
+		if err := xtools.CheckFile(farm, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
