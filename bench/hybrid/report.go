@@ -11,6 +11,9 @@ import (
 
 // report writes results.md and results.svg beside results.json.
 func (l *lab) report(context.Context) error {
+	if err := l.compareAll(); err != nil {
+		return err
+	}
 	text := &strings.Builder{}
 	l.results.writeMachine(text, l.host.Debian)
 	for _, a := range l.results.archs(l.host.Debian) {
