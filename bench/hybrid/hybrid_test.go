@@ -178,6 +178,7 @@ func TestDifferenceNamesTheSection(t *testing.T) {
 	}{
 		{"equal", "", object("code", "GCC 12.2.0-14+deb12u1", "id 1")},
 		{"stamp", ".comment", object("code", "GCC 12.2.0-14", "id 2")},
+		{"empty", ".text", object("", "GCC 12.2.0-14+deb12u1", "id 1")},
 		{"code", ".text", object("cope", "GCC 12.2.0-14", "id 3")},
 		{"fewer", "number of sections", object("code", "GCC 12.2.0-14+deb12u1")},
 	} {

@@ -232,7 +232,7 @@ func sections(b []byte) ([]section, error) {
 	}
 	var list []section
 	for _, s := range f.Sections {
-		if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL {
+		if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL || s.FileSize == 0 {
 			list = append(list, section{name: s.Name})
 			continue
 		}
