@@ -18,7 +18,11 @@ import (
 // deb is the step that makes packages of Debian with and without native tools,
 // and compares what is in them.
 func (l *lab) deb(ctx context.Context) error {
-	if err := l.ensureJails(ctx, []string{full}, neededDeb...); err != nil {
+	depends := []string{"debhelper"}
+	for _, name := range l.debs {
+		depends = append(depends, packageNamed(name).Depends...)
+	}
+	if err := l.ensureJails(ctx, []string{full}, depends...); err != nil {
 		return err
 	}
 	var differ []string

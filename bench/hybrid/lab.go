@@ -143,9 +143,10 @@ func (l *lab) jails(ctx context.Context) (map[string]string, error) {
 	return made, nil
 }
 
-// ensureJails makes what the variants need, and installs what they lack.
+// ensureJails makes what the variants need, and installs what they lack; extra are
+// packages for the jails that are not native.
 func (l *lab) ensureJails(ctx context.Context, variants []string, extra ...string) error {
-	if _, err := l.ensure(ctx, l.host.Debian, slices.Concat(needed, neededNative, extra)); err != nil {
+	if _, err := l.ensure(ctx, l.host.Debian, slices.Concat(needed, neededNative)); err != nil {
 		return err
 	}
 	for _, a := range l.archs {

@@ -13,6 +13,9 @@ type source struct {
 	Try, Want string
 	// Check is the package's own test suite.
 	Check string
+	// Depends is what its debian/control needs for dpkg-buildpackage besides
+	// debhelper.
+	Depends []string
 }
 
 // packages are built as somebody would by hand, and lua5.4 as its debian/rules
@@ -32,7 +35,8 @@ var packages = []*source{
 		Try:  "export LD_LIBRARY_PATH=.; ./bzip2 -9 <words3 | ./bzip2 -d | cmp - words3 && ./bzip2 -d <sample1.bz2 | cmp - sample1.ref && echo round trip",
 		Want: "round trip",
 		// Its Makefile builds no test program: test compresses and compares.
-		Check: "make -j1 test",
+		Check:   "make -j1 test",
+		Depends: []string{"docbook-xml", "docbook2x", "texinfo", "xsltproc"},
 	}, {
 		Name:      "hello",
 		Configure: "./configure",
@@ -40,6 +44,7 @@ var packages = []*source{
 		Try:       "./hello",
 		Want:      "Hello, world!",
 		Check:     "make -j1 check",
+		Depends:   []string{"help2man", "texinfo"},
 	}, {
 		Name:      "jq",
 		Prepare:   "autoreconf -f -i",
@@ -65,10 +70,9 @@ printf '#define DEB_HOST_MULTIARCH "%s"\n' "$(gcc -print-multiarch)" >src/lua5.4
 // dpkg-buildflags, which is a program in Perl, for the flags of every compile.
 const luaMake = `m=$(gcc -print-multiarch) && make -j1 MYLIBS= "LIBTOOL=$PWD/debian/libtool/libtool" "CC=$m-gcc -std=gnu99" "CXX=$m-g++" "DEB_HOST_MULTIARCH=$m" `
 
-// needed are the packages of Debian that the builds need in every jail, in the
-// native one, and for the step deb.
+// needed are the packages of Debian that the builds need in every jail, and in
+// the native one.
 var (
 	needed       = []string{"build-essential", "file", "m4", "libonig-dev", "libreadline-dev"}
 	neededNative = []string{"autoconf", "automake", "libtool"}
-	neededDeb    = []string{"debhelper", "help2man", "texinfo"}
 )
