@@ -21,6 +21,8 @@ type chooser struct {
 
 	pairs  map[string]PackagePair // by the root's package
 	chosen map[string]Package     // by name
+	// revisions are those that compilers of the twin get, by the package's name.
+	revisions map[string]string
 }
 
 // counterpart is the name of the native package that has the programs of one

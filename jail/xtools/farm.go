@@ -55,6 +55,8 @@ type farmBuild struct {
 	policy *Policy
 	farm   *Farm
 	local  bool // see compilerPath
+	// revisions are those of the root's compilers, by the native package.
+	revisions map[string]string
 
 	objects map[string]*object
 }
@@ -215,6 +217,7 @@ func (b *farmBuild) putProgram(name string) error {
 	if edited > 0 {
 		nativeDriver(text)
 	}
+	setRevision(text, b.revisions[owner.Name])
 	b.describe(name, owner, text)
 	return b.put(name, text, 0o755)
 }
