@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/xjail/xjail/arch"
 )
@@ -63,7 +64,8 @@ func (l *lab) path(parts ...string) string {
 // command is an xjail that uses the lab's jails.
 func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, l.xjail, append([]string{"--state", l.path("xjail"), "--quiet"}, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// Not SIGINT, which is ignored in the background of a script.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd
 }
 
