@@ -157,10 +157,25 @@ func (b *farmBuild) judge(name string) (string, error) {
 		return "", fault.New(fault.WrongArch, "", "/%s of the twin is not of %s: %w", name, b.host.Name, b.host.Accepts(o.id))
 	case !o.isProgram():
 		return "is no program in the twin", nil
+	case b.privateDir(o) != "":
+		return "has libraries of its own in " + b.privateDir(o) + ", where the root's are", nil
 	case o.asks && !matches(b.policy.Asks, path.Base(name)):
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
 	return "", nil
+}
+
+// privateDir is a directory outside of the usual ones in which a program has its
+// loader look first; "" when there is none. The root has its own libraries there,
+// which are not to be covered: its other programs need them.
+func (b *farmBuild) privateDir(o *object) string {
+	for _, dir := range o.RunPath {
+		usual := dir == "" || strings.HasPrefix(path.Clean(dir)+"/", "/"+libDir(b.host)+"/")
+		if !usual && !slices.Contains([]string{"/lib", "/usr/lib", "/lib64", "/usr/lib64"}, path.Clean(dir)) {
+			return dir
+		}
+	}
+	return ""
 }
 
 // putLoader finds the loader that all programs ask for, and puts it there.
