@@ -70,7 +70,8 @@ func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
 	return strings.HasPrefix(name, "usr/lib64/") ||
-		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/"))
+		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/")) ||
+		path.Dir(name) == "usr/lib" && strings.Contains(path.Base(name), ".so")
 }
 
 // extras are what programs load by themselves, of the libraries' directory:
@@ -113,6 +114,12 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 	var names []string
 	for _, name := range programs {
 		why, err := b.judge(name)
+		if err != nil {
+			return err
+		}
+		if why == "" {
+			why, err = b.lacks(name)
+		}
 		if err != nil {
 			return err
 		}
@@ -163,6 +170,21 @@ func (b *farmBuild) judge(name string) (string, error) {
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
 	return "", nil
+}
+
+// lacks says what a program needs that is not there; "" when it has all. That is
+// no reason to do without the others, unless it is one that pays.
+func (b *farmBuild) lacks(name string) (string, error) {
+	_, err := b.shelf().closure([]string{name})
+	if err != nil && fault.KindOf(err) == fault.NotFound && !b.policy.PaysOff(path.Base(name)) {
+		return err.Error(), nil
+	}
+	return "", err
+}
+
+// shelf is where the loader will look for libraries.
+func (b *farmBuild) shelf() *shelf {
+	return &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
 }
 
 // privateDir is a directory outside of the usual ones in which a program has its
@@ -261,12 +283,11 @@ func (b *farmBuild) put(name string, text []byte, mode fs.FileMode) error {
 
 // putLibraries puts what the programs need, and no more.
 func (b *farmBuild) putLibraries(names []string) error {
-	s := &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
 	more, err := b.extras()
 	if err != nil {
 		return err
 	}
-	libs, err := s.closure(append(slices.Clone(names), b.onlyELF(more)...))
+	libs, err := b.shelf().closure(append(slices.Clone(names), b.onlyELF(more)...))
 	if err != nil {
 		return err
 	}
