@@ -4,6 +4,9 @@ package main
 // the unpacked source, in the jail.
 type source struct {
 	Name string
+	// Of is the package's name in Debian, where that is another one: for a second
+	// way to build it.
+	Of string
 	// Prepare runs once, in the native jail, and is not measured: what a release
 	// of the package would have shipped.
 	Prepare string
@@ -18,8 +21,10 @@ type source struct {
 	Depends []string
 }
 
-// packages are built as somebody would by hand, and lua5.4 as its debian/rules
-// does, since Debian's patches leave no other way.
+// packages are built as somebody would by hand. lua5.4 has a libtool of its own
+// by Debian's patches. Its src/Makefile has the flags of each single compile from
+// dpkg-buildflags, a program in Perl, as long as nobody gives them: so it is
+// built with flags given, and, as lua5.4-rules, as its debian/rules does.
 var packages = []*source{
 	{
 		Name:      "zlib",
@@ -54,20 +59,35 @@ var packages = []*source{
 		Want:      "7\n3\n[\"1\",\"22\"]",
 		Check:     "make -j1 check",
 	}, {
-		Name: "lua5.4",
-		Prepare: `mkdir debian/libtool && cp debian/configure.ac debian/libtool/ &&
-cd debian/libtool && LIBTOOLIZE='libtoolize -i' autoreconf -f -i`,
-		Configure: `(cd debian/libtool && ./configure) &&
-printf '#define DEB_HOST_MULTIARCH "%s"\n' "$(gcc -print-multiarch)" >src/lua5.4-deb-multiarch.h`,
-		Make:  luaMake + "linux-readline",
-		Try:   `src/lua5.4 -e 'print(_VERSION, 1<<62, string.format("%a", 4/3))'`,
-		Want:  "Lua 5.4\t4611686018427387904\t0x1.5555555555555p+0",
-		Check: luaMake + "test",
+		Name:      "lua5.4",
+		Prepare:   luaPrepare,
+		Configure: luaConfigure,
+		Make:      luaMake + "MYCFLAGS='-g -O2' MYCXXFLAGS='-g -O2' MYLDFLAGS= linux-readline",
+		Try:       luaTry,
+		Want:      luaWant,
+		Check:     luaMake + "test",
+	}, {
+		Name:      "lua5.4-rules",
+		Of:        "lua5.4",
+		Prepare:   luaPrepare,
+		Configure: luaConfigure,
+		Make:      luaMake + "linux-readline",
+		Try:       luaTry,
+		Want:      luaWant,
+		Check:     luaMake + "test",
 	},
 }
 
-// luaMake is the call of debian/rules. Debian's src/Makefile asks
-// dpkg-buildflags, which is a program in Perl, for the flags of every compile.
+// The two ways of lua5.4 have this in common: the scripts of debian/rules.
+const (
+	luaPrepare = `mkdir debian/libtool && cp debian/configure.ac debian/libtool/ &&
+cd debian/libtool && LIBTOOLIZE='libtoolize -i' autoreconf -f -i`
+	luaConfigure = `(cd debian/libtool && ./configure) &&
+printf '#define DEB_HOST_MULTIARCH "%s"\n' "$(gcc -print-multiarch)" >src/lua5.4-deb-multiarch.h`
+	luaTry  = `src/lua5.4 -e 'print(_VERSION, 1<<62, string.format("%a", 4/3))'`
+	luaWant = "Lua 5.4\t4611686018427387904\t0x1.5555555555555p+0"
+)
+
 const luaMake = `m=$(gcc -print-multiarch) && make -j1 MYLIBS= "LIBTOOL=$PWD/debian/libtool/libtool" "CC=$m-gcc -std=gnu99" "CXX=$m-g++" "DEB_HOST_MULTIARCH=$m" `
 
 // needed are the packages of Debian that the builds need in every jail, and in

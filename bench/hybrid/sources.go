@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -9,9 +10,9 @@ import (
 	"strings"
 )
 
-// getSource unpacks a source of Debian into the directory that is /src, with
-// Debian's patches applied; apt checks it against the signed lists. It comes to
-// stand under its name when it is ready.
+// getSource unpacks the source $2 of Debian into the directory that is /src, with
+// Debian's patches applied; apt checks it against the signed lists. It becomes $1
+// when it is ready.
 const getSource = `
 cd /src
 lists=/etc/apt/sources.list.d/xjail-bench.list
@@ -20,7 +21,7 @@ if [ ! -e $lists ]; then
 	apt-get update -q
 fi
 rm -rf "$1.new" && mkdir "$1.new" && cd "$1.new"
-apt-get -o APT::Sandbox::User=root source -q "$1"
+apt-get -o APT::Sandbox::User=root source -q "$2"
 mv ./*/ tree
 cd tree
 dpkg-parsechangelog -S Version >../version
@@ -39,7 +40,7 @@ func (l *lab) ensureSource(ctx context.Context, p *source) error {
 		return err
 	}
 	say("getting the source of %s", p.Name)
-	_, err := l.output(ctx, "exec", "--bind", src+":/src", l.host.Debian, "--", "sh", "-ec", getSource+p.Prepare, "sh", p.Name)
+	_, err := l.output(ctx, "exec", "--bind", src+":/src", l.host.Debian, "--", "sh", "-ec", getSource+p.Prepare, "sh", p.Name, cmp.Or(p.Of, p.Name))
 	if err != nil {
 		return err
 	}
