@@ -44,6 +44,7 @@ var arrows = map[string]string{
 	"activators/tabletest":     "activators",
 	"arch":                     "internal/fault",
 	"bench/extract":            "jail/extract",
+	"bench/hybrid":             "arch",
 }
 
 // cobras are the only packages that know the command line's library.

@@ -21,6 +21,8 @@ type chooser struct {
 
 	pairs  map[string]PackagePair // by the root's package
 	chosen map[string]Package     // by name
+	// revisions are those that compilers of the twin get, by the package's name.
+	revisions map[string]string
 }
 
 // counterpart is the name of the native package that has the programs of one
@@ -121,7 +123,8 @@ func (c *chooser) libraryPackages() map[string]bool {
 	libs := map[string]bool{}
 	for file, name := range c.in.Owner {
 		dir := path.Dir(file)
-		if (dir == "usr/lib/"+c.subject.Arch.GNU || dir == "lib/"+c.subject.Arch.GNU) && strings.Contains(path.Base(file), ".so") {
+		multiarch := dir == "usr/lib/"+c.subject.Arch.GNU || dir == "lib/"+c.subject.Arch.GNU
+		if (multiarch || dir == "usr/lib" || dir == "lib") && strings.Contains(path.Base(file), ".so") {
 			libs[name] = true
 		}
 	}

@@ -55,6 +55,8 @@ type farmBuild struct {
 	policy *Policy
 	farm   *Farm
 	local  bool // see compilerPath
+	// revisions are those of the root's compilers, by the native package.
+	revisions map[string]string
 
 	objects map[string]*object
 }
@@ -68,7 +70,8 @@ func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
 	return strings.HasPrefix(name, "usr/lib64/") ||
-		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/"))
+		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/")) ||
+		path.Dir(name) == "usr/lib" && strings.Contains(path.Base(name), ".so")
 }
 
 // extras are what programs load by themselves, of the libraries' directory:
@@ -114,6 +117,12 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 		if err != nil {
 			return err
 		}
+		if why == "" {
+			why, err = b.lacks(name)
+		}
+		if err != nil {
+			return err
+		}
 		if why != "" {
 			b.farm.Rejected[name] = why
 			continue
@@ -155,10 +164,40 @@ func (b *farmBuild) judge(name string) (string, error) {
 		return "", fault.New(fault.WrongArch, "", "/%s of the twin is not of %s: %w", name, b.host.Name, b.host.Accepts(o.id))
 	case !o.isProgram():
 		return "is no program in the twin", nil
+	case b.privateDir(o) != "":
+		return "has libraries of its own in " + b.privateDir(o) + ", where the root's are", nil
 	case o.asks && !matches(b.policy.Asks, path.Base(name)):
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
 	return "", nil
+}
+
+// lacks says what a program needs that is not there; "" when it has all. That is
+// no reason to do without the others, unless it is one that pays.
+func (b *farmBuild) lacks(name string) (string, error) {
+	_, err := b.shelf().closure([]string{name})
+	if err != nil && fault.KindOf(err) == fault.NotFound && !b.policy.PaysOff(path.Base(name)) {
+		return err.Error(), nil
+	}
+	return "", err
+}
+
+// shelf is where the loader will look for libraries.
+func (b *farmBuild) shelf() *shelf {
+	return &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
+}
+
+// privateDir is a directory outside of the usual ones in which a program has its
+// loader look first; "" when there is none. The root has its own libraries there,
+// which are not to be covered: its other programs need them.
+func (b *farmBuild) privateDir(o *object) string {
+	for _, dir := range o.RunPath {
+		usual := dir == "" || strings.HasPrefix(path.Clean(dir)+"/", "/"+libDir(b.host)+"/")
+		if !usual && !slices.Contains([]string{"/lib", "/usr/lib", "/lib64", "/usr/lib64"}, path.Clean(dir)) {
+			return dir
+		}
+	}
+	return ""
 }
 
 // putLoader finds the loader that all programs ask for, and puts it there.
@@ -215,6 +254,7 @@ func (b *farmBuild) putProgram(name string) error {
 	if edited > 0 {
 		nativeDriver(text)
 	}
+	setRevision(text, b.revisions[owner.Name])
 	b.describe(name, owner, text)
 	return b.put(name, text, 0o755)
 }
@@ -243,12 +283,11 @@ func (b *farmBuild) put(name string, text []byte, mode fs.FileMode) error {
 
 // putLibraries puts what the programs need, and no more.
 func (b *farmBuild) putLibraries(names []string) error {
-	s := &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
 	more, err := b.extras()
 	if err != nil {
 		return err
 	}
-	libs, err := s.closure(append(slices.Clone(names), b.onlyELF(more)...))
+	libs, err := b.shelf().closure(append(slices.Clone(names), b.onlyELF(more)...))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type elfSpec struct {
 	interp  string
 	soname  string
 	needed  []string
+	runpath string
 	imports []string
 	text    string // more bytes, that are loaded
 }
@@ -48,6 +49,9 @@ func (e elfSpec) file() string {
 	}
 	if e.soname != "" {
 		tag(14, name(e.soname))
+	}
+	if e.runpath != "" {
+		tag(29, name(e.runpath))
 	}
 	tag(0, 0)
 	sym := make([]byte, 24)
@@ -182,8 +186,14 @@ func newBuild(t *testing.T, files map[string]string) *farmBuild {
 func TestFarm(t *testing.T) {
 	b := newBuild(t, map[string]string{
 		"bin/sed": program("libacl.so.1", "libc.so.6"), "usr/bin/uname2": elfSpec{machine: amd64, interp: loader, imports: []string{"uname"}}.file(),
-		"usr/bin/find": elfSpec{machine: amd64, interp: loader, imports: []string{"uname"}}.file(),
-		"usr/bin/sh":   "#!/bin/sh\n", "usr/bin/su2": "setuid " + program(),
+		"usr/bin/find":           elfSpec{machine: amd64, interp: loader, imports: []string{"uname"}}.file(),
+		"usr/bin/man":            elfSpec{machine: amd64, interp: loader, needed: []string{"libman.so"}, runpath: "/usr/lib/man-db"}.file(),
+		"usr/bin/near":           elfSpec{machine: amd64, interp: loader, needed: []string{"libnear.so"}, runpath: "/" + libs + "near"}.file(),
+		libs + "near/libnear.so": library("libnear.so"),
+		"usr/bin/old":            elfSpec{machine: amd64, interp: loader, needed: []string{"libold.so.5"}}.file(),
+		"usr/lib/libold.so.5":    library("libold.so.5"),
+		"usr/bin/poor":           program("libgone.so.1"),
+		"usr/bin/sh":             "#!/bin/sh\n", "usr/bin/su2": "setuid " + program(),
 		"usr/bin/cc1":                       elfSpec{machine: amd64, interp: loader, text: "/usr/lib/gcc-cross/x/12/include"}.file(),
 		"lib64/ld-linux-x86-64.so.2":        "-> /lib/x86_64-linux-gnu/ld-2.36.so",
 		"lib/x86_64-linux-gnu/ld-2.36.so":   goodLoader(),
@@ -197,7 +207,7 @@ func TestFarm(t *testing.T) {
 		libs + "gconv/gconv-modules":        "module x\n",
 		libs + "libfakeroot/libfakeroot.so": library("libfakeroot.so", "libc.so.6"),
 	})
-	programs := []string{"usr/bin/sed", "usr/bin/uname2", "usr/bin/find", "usr/bin/sh", "usr/bin/su2", "usr/bin/cc1", "usr/bin/none"}
+	programs := []string{"usr/bin/sed", "usr/bin/uname2", "usr/bin/find", "usr/bin/sh", "usr/bin/su2", "usr/bin/cc1", "usr/bin/none", "usr/bin/man", "usr/bin/near", "usr/bin/old", "usr/bin/poor"}
 	if err := b.build(context.Background(), programs, []string{libs + "none.so"}); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +225,7 @@ func TestFarm(t *testing.T) {
 		return nil
 	})
 	want := []string{
-		"ldcache", "lib64/ld-linux-x86-64.so.2", "usr/bin/cc1", "usr/bin/find", "usr/bin/sed",
+		"ldcache", "lib64/ld-linux-x86-64.so.2", "usr/bin/cc1", "usr/bin/find", "usr/bin/near", "usr/bin/sed", libs + "near/libnear.so", "usr/bin/old", libs + "libold.so.5",
 		libs + "gconv/UTF-16.so", libs + "gconv/gconv-modules", libs + "ld-linux-x86-64.so.2", libs + "libacl.so.1",
 		libs + "libattr.so.1", libs + "libc.so.6", libs + "libfakeroot/libfakeroot.so", libs + "libfakeroot.so",
 	}
@@ -230,7 +240,7 @@ func TestFarm(t *testing.T) {
 	if text, _ := root.ReadFile("lib64/ld-linux-x86-64.so.2"); bytes.Contains(text, []byte("cannot be preloaded")) {
 		t.Error("the loader is not silent")
 	}
-	for name, why := range map[string]string{"usr/bin/uname2": "uname", "usr/bin/sh": "no program", "usr/bin/su2": "user", "usr/bin/none": "no program"} {
+	for name, why := range map[string]string{"usr/bin/uname2": "uname", "usr/bin/sh": "no program", "usr/bin/su2": "user", "usr/bin/none": "no program", "usr/bin/man": "of its own in /usr/lib/man-db", "usr/bin/poor": "libgone.so.1 is not to be found"} {
 		if !strings.Contains(b.farm.Rejected[name], why) {
 			t.Errorf("%s is rejected with %q", name, b.farm.Rejected[name])
 		}

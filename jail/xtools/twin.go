@@ -36,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "5"
+const formatOfFarms = "8"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -88,6 +88,7 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 		always = append(always, "libfakeroot")
 	}
 	c.takeLibraries(always...)
+	c.readRevisions(found)
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
 	if farm == nil {
@@ -176,6 +177,9 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 	for _, p := range c.chosen {
 		parts = append(parts, p.Name+" "+p.Version+" "+p.SHA256)
 	}
+	for name, r := range c.revisions {
+		parts = append(parts, name+" "+r)
+	}
 	parts = append(append(parts, programs...), plugins...)
 	slices.Sort(parts)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
@@ -211,7 +215,7 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	defer dir.Close()
 	n.Step("unpack them")
 	b := &farmBuild{
-		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
+		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{}, revisions: c.revisions,
 		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
