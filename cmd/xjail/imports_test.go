@@ -18,9 +18,10 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
-	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source jail/xtools qemu",
-	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools qemu",
+	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source jail/xtools jail/xtools/selftest qemu",
+	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/selftest qemu",
 	"jail/xtools":             "arch internal/aptsources internal/fault internal/rootpath",
+	"jail/xtools/selftest":    "arch internal/fault jail/xtools",
 	"internal/rootpath":       "",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
