@@ -159,7 +159,9 @@ func newBuild(t *testing.T, files map[string]string) *farmBuild {
 			t.Fatal(err)
 		}
 	}
-	w.Close()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.readTar(tar.NewReader(&b), Package{Name: "p", Version: "1"}, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
@@ -374,5 +376,20 @@ func TestManifestRefusesPaths(t *testing.T) {
 		if _, err := ParseManifest([]byte(bad)); fault.KindOf(err) != fault.Damaged {
 			t.Errorf("%s: %v", bad, err)
 		}
+	}
+}
+
+func TestSameRelease(t *testing.T) {
+	r := Release{"debian", "bookworm"}
+	drifted := Left{State: Drifted, Why: "bash is of version 5.2.15 in the root, and of 5.2.37 for amd64"}
+	if err := sameRelease(r, []string{"usr/bin/sed"}, []Left{drifted, {State: Missing}}); err != nil {
+		t.Error(err)
+	}
+	err := sameRelease(r, []string{"usr/bin/sed"}, []Left{{State: Missing}, drifted, drifted})
+	if fault.KindOf(err) != fault.Mismatch || !strings.Contains(err.Error(), "5.2.15") || !strings.Contains(err.Error(), "5.2.37") {
+		t.Errorf("another release: %v", err)
+	}
+	if err := sameRelease(r, nil, nil); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("nothing: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -103,9 +104,20 @@ func compareSection(a, b *elf.Section) *difference {
 	return &difference{name: a.Name, ours: text(p), theirs: text(q)}
 }
 
-// text is the strings of a section such as .comment.
+// text is the strings of a section such as .comment, a line each.
 func text(b []byte) string {
-	return strings.ReplaceAll(strings.Trim(string(b[:min(len(b), lineMax)]), "\x00"), "\x00", " ")
+	return strings.ReplaceAll(strings.Trim(string(b[:min(len(b), lineMax)]), "\x00"), "\x00", "\n")
+}
+
+// compilersOf are the compilers that .comment names, without their package. What
+// is linked names each of them once, those of the root's start files too.
+func compilersOf(text string) []string {
+	var list []string
+	for line := range strings.SplitSeq(text, "\n") {
+		list = append(list, strings.Join(strings.Fields(ofPackage.ReplaceAllString(line, "")), " "))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // markNames marks .comment where only the name of the package differs in it, and
@@ -113,7 +125,7 @@ func text(b []byte) string {
 func markNames(list []difference) {
 	commented := false
 	for i, d := range list {
-		if d.name == ".comment" && ofPackage.ReplaceAllString(d.ours, "") == ofPackage.ReplaceAllString(d.theirs, "") {
+		if d.name == ".comment" && slices.Equal(compilersOf(d.ours), compilersOf(d.theirs)) {
 			list[i].names, commented = true, true
 		}
 	}

@@ -66,6 +66,8 @@ func TestDifferingSections(t *testing.T) {
 		{"code", elfFile(aarch64, section{".text", "abcx"}, section{".comment", own}), ".text"},
 		{"longer code", elfFile(aarch64, section{".text", "abcdx"}, section{".comment", own}), ".text"},
 		{"package of the compiler", elfFile(aarch64, code, section{".comment", mine}), "(.comment)"},
+		{"start files of another package", elfFile(aarch64, code, section{".comment", mine + "\x00" + own + "\x00"}), "(.comment)"},
+		{"a compiler more", elfFile(aarch64, code, section{".comment", own + "\x00clang version 14\x00"}), ".comment"},
 		{"another compiler", elfFile(aarch64, code, section{".comment", "clang version 14"}), ".comment"},
 		{"another version", elfFile(aarch64, code, section{".comment", "GCC: (Debian 12.2.0-14) 12.3.0"}), ".comment"},
 		{"one section more", elfFile(aarch64, code, section{".comment", own}, section{".debug_str", "x"}), ".debug_str (only native)"},
