@@ -65,10 +65,11 @@ func (s Store) tryTools(ctx context.Context, r *Record, m *xtools.Manifest, poli
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
-	return selftest.Run(ctx, &selftest.Subject{
+	list, err = selftest.Run(ctx, &selftest.Subject{
 		Manifest: m, Farm: farm, Root: root, Host: arch.Host(), Target: target, Policy: policy,
 		Machine: machine, Work: work.root, Runner: &tryRunner{s, r, work.path},
 	}, o)
+	return list, writeError(err)
 }
 
 // machineOf is what uname -m says without native tools, "" when the root has none.

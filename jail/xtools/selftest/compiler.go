@@ -3,7 +3,10 @@ package selftest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -13,6 +16,21 @@ import (
 // compilerNames are the compilers that are tried where the jail has them. Others
 // are links to the same files.
 var compilerNames = []string{"cc", "c++", "gcc", "g++", "clang", "clang++"}
+
+// longNames are compilers among the tools by names with the machine or the
+// version in them.
+func (t *test) longNames() []string {
+	var names []string
+	for _, f := range t.s.Manifest.Files {
+		name := path.Base(f.Path)
+		for _, pattern := range []string{"*-gcc-[0-9]*", "*-g++-[0-9]*", "gcc-[0-9]*", "g++-[0-9]*", "clang-[0-9]*"} {
+			if ok, _ := path.Match(pattern, name); ok && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
 
 // answer is what a compiler says of itself.
 type answer struct {
@@ -46,16 +64,16 @@ var answers = []answer{
 
 // answerSteps are the questions, of which those that are the same for all names
 // go to the first.
-func answerSteps() []step {
+func (t *test) answerSteps() []step {
 	var list []step
-	for _, name := range compilerNames {
+	for _, name := range slices.Concat(compilerNames, t.longNames()) {
 		for _, a := range answers {
-			isCXX := strings.HasSuffix(name, "++")
+			isCXX := strings.Contains(name, "++")
 			first := name == "cc" || name == "clang" || name == "c++" && a.cxx
 			if a.cxx && !isCXX || a.once && !first {
 				continue
 			}
-			list = append(list, step{stepName(name, a.name), fmt.Sprintf(ifThere, name) + name + " " + a.args})
+			list = append(list, step{stepName(name, a.name), fmt.Sprintf(ifThere, quote(name)) + quote(name) + " " + a.args})
 		}
 	}
 	return list
@@ -67,19 +85,19 @@ func stepName(compiler, what string) string {
 
 // compiler asks the compilers what they are.
 func (t *test) compiler(ctx context.Context) error {
-	list := answerSteps()
+	list, names := t.answerSteps(), slices.Concat(compilerNames, t.longNames())
 	ours, err := t.run(ctx, "compiler", hybrid, list)
 	if err != nil || ours == nil {
 		return err
 	}
-	for _, name := range compilerNames {
+	for _, name := range names {
 		t.compilers[name] = !ours[stepName(name, "machine")].absent()
 	}
-	if !t.compilers["cc"] && !t.compilers["gcc"] && !t.compilers["clang"] {
+	if t.cc() == "" {
 		t.skipped("compiler", "the root has none")
 		return nil
 	}
-	t.judgeCompilers(ours)
+	t.judgeCompilers(names, ours)
 	if t.o.Quick {
 		return nil
 	}
@@ -101,9 +119,9 @@ func (t *test) nativeWords() []string {
 	return words
 }
 
-func (t *test) judgeCompilers(ours map[string]outcome) {
+func (t *test) judgeCompilers(names []string, ours map[string]outcome) {
 	var wrong []string
-	for _, name := range compilerNames {
+	for _, name := range names {
 		if !t.compilers[name] {
 			continue
 		}
@@ -116,7 +134,8 @@ func (t *test) judgeCompilers(ours map[string]outcome) {
 			wrong = append(wrong, fmt.Sprintf("%s -dumpmachine says %s, want %s", name, said, t.s.Target.GNU))
 		}
 	}
-	for step, o := range ours {
+	for _, step := range slices.Sorted(maps.Keys(ours)) {
+		o := ours[step]
 		for _, word := range t.nativeWords() {
 			if strings.Contains(o.out+o.err, word) {
 				wrong = append(wrong, fmt.Sprintf("%s speaks of %s", step, word))

@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -39,16 +40,23 @@ func (t *test) drift() {
 	}
 }
 
-// architecture looks that each file is of the host's, and that the loader is.
+// architecture looks that each file is a program of the host's architecture. One
+// that is not there is the digests' to tell.
 func (t *test) architecture() {
 	var wrong []string
+	kind := fault.Kind(0)
 	for _, f := range t.s.Manifest.Files {
-		if err := t.isNative(f); err != nil {
-			wrong = append(wrong, f.Path+": "+err.Error())
+		err := t.isNative(f)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		wrong = append(wrong, f.Path+": "+err.Error())
+		if kind != fault.WrongArch {
+			kind = fault.KindOf(err)
 		}
 	}
 	if len(wrong) > 0 {
-		t.failed("architecture", fault.WrongArch, fmt.Sprintf("%d files are not of %s", len(wrong), t.s.Host.Name), wrong)
+		t.failed("architecture", kind, fmt.Sprintf("%d files are not programs of %s", len(wrong), t.s.Host.Name), wrong)
 		return
 	}
 	t.ok("architecture", "%d native files are of %s", len(t.s.Manifest.Files), t.s.Host.Name)

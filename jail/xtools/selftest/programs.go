@@ -54,14 +54,24 @@ var programs = []program{
 		made: []string{"catcher-static"}, run: "./catcher-static", want: catcherSays},
 }
 
-// names of the compilers that programs are built with.
-func (t *test) cc() string  { return t.first("cc", "gcc", "clang") }
-func (t *test) cxx() string { return t.first("c++", "g++", "clang++") }
+// cc is the compiler that programs of C are built with, "" when there is none, and
+// cxx that of C++.
+func (t *test) cc() string  { return t.first([]string{"cc", "gcc", "clang"}, "gcc-", "clang-") }
+func (t *test) cxx() string { return t.first([]string{"c++", "g++", "clang++"}, "g++-") }
 
-func (t *test) first(names ...string) string {
+// first is the first of the names that the jail has, else a long name with one of
+// the parts in it.
+func (t *test) first(names []string, parts ...string) string {
 	for _, name := range names {
 		if t.compilers[name] {
 			return name
+		}
+	}
+	for _, part := range parts {
+		for _, name := range t.longNames() {
+			if strings.Contains(name, part) && t.compilers[name] {
+				return name
+			}
 		}
 	}
 	return ""

@@ -99,7 +99,7 @@ var baseEnv = []string{
 }
 
 // quietMax is how long a step may take. Emulated ones on a busy machine are slow.
-const quietMax = 10 * time.Minute
+const quietMax = 20 * time.Minute
 
 // steps runs steps one after the other in one visit to the jail, in the directory
 // of work, which is the side's own unless said otherwise.

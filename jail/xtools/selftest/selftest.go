@@ -2,8 +2,10 @@ package selftest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/xjail/xjail/arch"
@@ -48,7 +50,7 @@ type test struct {
 	took time.Duration
 	// drifted are files that were replaced since, and are not covered.
 	drifted map[string]bool
-	// compilers are those that the jail has, by the names in compilerNames.
+	// compilers are those that the jail has, by their names.
 	compilers map[string]bool
 }
 
@@ -102,10 +104,15 @@ func (t *test) run(ctx context.Context, check, side string, list []step) (map[st
 	switch {
 	case err == nil:
 		return found, nil
-	case ctx.Err() != nil || fault.KindOf(err) == fault.Interrupted || fault.KindOf(err) == fault.NoSpace:
+	case ctx.Err() != nil || fault.KindOf(err) == fault.Interrupted || isFull(err):
 		return nil, err
 	}
 	kind := fault.KindOf(err)
 	t.failed(check, kind, "the "+side+" side of the jail did not get to the end of a script", []string{err.Error()})
 	return nil, nil
+}
+
+// isFull tells whether a disk is full, which says nothing of the tools.
+func isFull(err error) bool {
+	return fault.KindOf(err) == fault.NoSpace || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -255,7 +256,7 @@ func TestFinds(t *testing.T) {
 		{"a program of another architecture", func(t *testing.T, b *bench) {
 			b.replace(t, "/usr/bin/sed", elfFile(aarch64))
 		}, "architecture", Failed, fault.WrongArch, "/usr/bin/sed: it is aarch64"},
-		{"a program that is cut short", func(t *testing.T, b *bench) { b.replace(t, "/usr/bin/sed", "\x7fELF") }, "architecture", Failed, fault.WrongArch, "/usr/bin/sed"},
+		{"a program that is cut short", func(t *testing.T, b *bench) { b.replace(t, "/usr/bin/sed", "\x7fELF") }, "architecture", Failed, fault.Damaged, "/usr/bin/sed"},
 		{"another file", func(t *testing.T, b *bench) {
 			b.replace(t, "/usr/bin/sed", elfFile(amd64, section{".text", "other"}))
 		}, "digests", Failed, fault.Mismatch, "/usr/bin/sed"},
@@ -336,6 +337,28 @@ func (b *bench) replace(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(b.farm, name), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A full disk is no fault of the tools.
+func TestNoSpace(t *testing.T) {
+	b := newBench(t)
+	b.jail.fail["hybrid build-c"] = fmt.Errorf("write: %w", syscall.ENOSPC)
+	if list, err := Run(context.Background(), b.Subject, Options{Quick: true}); !errors.Is(err, syscall.ENOSPC) || Failure(list) != nil {
+		t.Errorf("%v, %+v", err, list)
+	}
+}
+
+// A root may have compilers by long names only.
+func TestCompilerByLongName(t *testing.T) {
+	b := newBench(t)
+	b.jail.says["cc-machine"], b.jail.says["cxx-machine"] = outcome{status: absent}, outcome{status: absent}
+	b.add(t, "/usr/bin/aarch64-linux-gnu-gcc-12", "gcc-12", "12.2.0-14")
+	b.jail.says["aarch64-linux-gnu-gcc-12-machine"] = outcome{out: "aarch64-linux-gnu\n"}
+	b.jail.says["start"] = outcome{out: b.jail.says["start"].out + "== /usr/bin/aarch64-linux-gnu-gcc-12\ngcc 12.2.0\nstatus=0\n"}
+	list := b.run(t, true)
+	if got := strings.Join(find(list, Skipped), " "); got != "programs of C++" || Failure(list) != nil {
+		t.Errorf("skipped %q: %+v", got, list)
 	}
 }
 
