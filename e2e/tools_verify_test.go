@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // compilerRoot is the variable of a source for --from: a root of Debian for arm64
@@ -133,8 +135,8 @@ func treeState(t *testing.T, dir string) map[string]string {
 		if err != nil {
 			return err
 		}
-		var st syscall.Stat_t
-		if err := syscall.Lstat(name, &st); err != nil {
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
 			return err
 		}
 		state[name] = fmt.Sprint(st.Mode, st.Uid, st.Gid, st.Size, st.Nlink, st.Mtim, st.Ctim, st.Ino)
