@@ -128,12 +128,16 @@ func (t *test) isDynamic(f xtools.File) bool {
 }
 
 // linkScript lets the loader do all that it does before a program begins, and
-// bind every symbol, as ldd -r does. Nothing of the program is run.
+// bind every symbol. Nothing of the program is run. That of glibc looks at symbols
+// only when it is asked as ldd -r asks; others know --list.
 func linkScript(loader string, files []xtools.File) string {
+	ask := quote(loader) + " --list"
+	if strings.HasPrefix(path.Base(loader), "ld-linux") || strings.HasPrefix(path.Base(loader), "ld64.so") {
+		ask = "LD_TRACE_LOADED_OBJECTS=1 LD_WARN=yes LD_BIND_NOW=yes " + quote(loader)
+	}
 	var b strings.Builder
-	b.WriteString("export LD_WARN=yes LD_BIND_NOW=yes\n")
 	for _, f := range files {
-		fmt.Fprintf(&b, "echo '%s'%s; %s --list %s 2>&1 || echo \"not found: status $?\"\n", header, quote(f.Path), quote(loader), quote(f.Path))
+		fmt.Fprintf(&b, "echo '%s'%s; %s %s 2>&1 || echo \"not found: status $?\"\n", header, quote(f.Path), ask, quote(f.Path))
 	}
 	return b.String()
 }
