@@ -285,6 +285,10 @@ func TestFinds(t *testing.T) {
 		{"other predefined macros", says("hybrid cc-macros", "#define __SSE2__ 1\n"), "compiler answers", Failed, fault.Mismatch, "cc-macros: native \"#define __SSE2__ 1\""},
 		{"another sysroot", says("emulated cc-sysroot", "/\n"), "compiler answers", Failed, fault.Mismatch, "cc-sysroot"},
 		{"objects of the host", func(_ *testing.T, b *bench) { b.jail.files["hybrid threads"] = elfFile(amd64) }, "program threads", Failed, fault.WrongArch, "threads: it is amd64"},
+		{"objects of the host, where the root has no better", func(_ *testing.T, b *bench) {
+			b.jail.files["hybrid threads"] = elfFile(amd64)
+			b.jail.says["emulated run-threads"] = outcome{status: 1}
+		}, "program threads", Failed, fault.WrongArch, "threads: it is amd64"},
 		{"a path of the tools in what is built", func(_ *testing.T, b *bench) {
 			b.jail.files["hybrid basic-g"] = elfFile(aarch64, section{".debug_str", "/dev/nxb/include"})
 		}, "program debug", Failed, fault.Mismatch, "/dev/nxb"},
