@@ -42,7 +42,7 @@ that the root has, in the same versions, fetched from the archive that its own
 come from, and the compiler from Debian's cross compilers. Nothing is built and
 nothing of the packages is run. They are kept in the cache, for other jails.
 
-The tools are then tried, as xjail tools verify --quick does. When they fail they
+The tools are then tried, as xjail tools verify --quick does. If they fail they
 are not used, and the jail has what it had before.`
 
 func newToolsInstall(g *globals) *cobra.Command {
