@@ -97,23 +97,36 @@ func (t *test) programs(ctx context.Context) error {
 	if err != nil || ours == nil {
 		return err
 	}
-	var wrong []program
-	why := map[string]*Finding{}
-	for _, p := range list {
-		if f := t.judgeProgram(p, ours); f != nil {
-			wrong, why[p.name] = append(wrong, p), f
-		}
-	}
+	wrong, why := t.judgePrograms(list, ours)
 	if err := t.tryEmulated(ctx, wrong, why); err != nil {
 		return err
 	}
-	if n := len(list) - len(wrong); n > 0 {
+	if n := len(list) - len(why); n > 0 {
 		t.ok("programs", "%d programs that the native tools built are of %s, run and are right", n, t.s.Target.Name)
 	}
 	if t.o.Quick {
 		return nil
 	}
 	return t.runWithoutTools(ctx, slices.DeleteFunc(list, func(p program) bool { return why[p.name] != nil }))
+}
+
+// judgePrograms is what is wrong, by the name of the program. What was built for
+// another machine is told at once; the rest may be the root's fault, and is tried
+// again.
+func (t *test) judgePrograms(list []program, ours map[string]outcome) (again []program, why map[string]*Finding) {
+	why = map[string]*Finding{}
+	for _, p := range list {
+		f := t.judgeProgram(p, ours)
+		if f == nil {
+			continue
+		}
+		if why[p.name] = f; f.Kind == fault.Failed {
+			again = append(again, p)
+		} else {
+			t.add(*f)
+		}
+	}
+	return again, why
 }
 
 func (t *test) putSources(side string) error {
@@ -211,7 +224,7 @@ func (t *test) tryEmulated(ctx context.Context, wrong []program, why map[string]
 	for _, p := range wrong {
 		f := why[p.name]
 		built, ran := theirs["build-"+p.name], theirs["run-"+p.name]
-		if f.Kind == fault.Failed && (!built.good() || !ran.good() || ran.out != p.want) {
+		if !built.good() || !ran.good() || ran.out != p.want {
 			t.skipped(f.Check, f.Message+", with the root's own tools neither", append(f.Evidence, howItWent(p, built, ran)...)...)
 			continue
 		}
