@@ -66,7 +66,7 @@ int main() { try { throw std::runtime_error("caught"); } catch (const std::excep
 
 // buildAll compiles all of them in each way, and runs them.
 const buildAll = `set -e
-mkdir /tmp/$1; cd /tmp/$1; cp /src/* .
+rm -rf /tmp/$1; mkdir /tmp/$1; cd /tmp/$1; cp /src/* .
 gcc -g -O2 -c t.c twice.c; g++ -g -O2 -c x.cc
 ar rc libtwice.a twice.o; gcc -o static -static t.o libtwice.a; ./static
 gcc -fPIC -shared -o libtwice.so twice.c; gcc -o shared t.o -L. -ltwice -Wl,-rpath,/tmp/$1; ./shared
@@ -121,8 +121,8 @@ func (w *world) toolsRunNatively(jail string) {
 	if got := w.sh(jail, "for f in sed dpkg; do od -An -tu1 -j18 -N1 /usr/bin/$f; done"); strings.Join(strings.Fields(got), " ") != "62 8" {
 		w.t.Errorf("sed and dpkg are of machine %q", got)
 	}
-	if got := w.sh(jail, "touch /usr/bin/sed && echo changed"); got != "" && !strings.HasSuffix(got, "changed") {
-		w.t.Errorf("touch says %q", got)
+	if r := w.run("exec", jail, "--", "sh", "-c", "echo x >>/usr/bin/sed"); r.status == 0 || !strings.Contains(r.stderr, "Read-only") {
+		w.t.Errorf("a native tool can be written to: %v", r)
 	}
 }
 

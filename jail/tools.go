@@ -438,7 +438,7 @@ func missingPoints(root *os.Root, m, old *xtools.Manifest) (dirs, files []string
 	return dirs, files
 }
 
-// emptyPoints are the files that were made in a root for native tools, for what
+// emptyPoints are what was made in a root for native tools, for what
 // the root consists of without them.
 func (s Store) emptyPoints(r *Record, root *os.Root) (map[string]string, error) {
 	omit := map[string]string{}
@@ -447,7 +447,7 @@ func (s Store) emptyPoints(r *Record, root *os.Root) (map[string]string, error) 
 		return omit, err
 	}
 	for _, p := range m.Points {
-		if st, err := root.Lstat(p[1:]); err == nil && st.Mode().IsRegular() && st.Size() == 0 {
+		if st, err := root.Lstat(p[1:]); err == nil && (st.IsDir() || st.Mode().IsRegular() && st.Size() == 0) {
 			omit[p[1:]] = omitPoint
 		}
 	}
