@@ -59,7 +59,7 @@ func (c *creation) tools(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.store.installTools(ctx, c.record, src, c.watch)
+	_, err = c.store.installTools(ctx, c.plan.cfg, c.record, src, true, c.watch)
 	if err == nil || !c.plan.Tools.Optional || ctx.Err() != nil || fault.KindOf(err) == fault.NoSpace {
 		return err
 	}

@@ -57,9 +57,10 @@ func (s Store) toolSource(cfg *Config, name string) (xtools.Source, error) {
 	return &xtools.Twin{Dir: filepath.Join(s.Dir, twins), Below: twins, Mirror: cfg.Mirror, Policy: policy}, nil
 }
 
-// InstallTools gets native tools of a source for a jail. The stored root stays as
-// it is, but for empty mount points where it has nothing.
-func (s Store) InstallTools(ctx context.Context, cfg *Config, name, from string, w Watcher) (*xtools.Manifest, error) {
+// InstallTools gets native tools of a source for a jail, and tries them unless
+// that is not wanted. The stored root stays as it is, but for empty mount points
+// where it has nothing.
+func (s Store) InstallTools(ctx context.Context, cfg *Config, name, from string, try bool, w Watcher) (*xtools.Manifest, error) {
 	r, l, err := s.take(name)
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (s Store) InstallTools(ctx context.Context, cfg *Config, name, from string,
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.installTools(ctx, r, src, w)
+	m, err := s.installTools(ctx, cfg, r, src, try, w)
 	return m, writeError(err)
 }
 
@@ -105,7 +106,7 @@ func (s Store) checkTools(r *Record) error {
 	return nil
 }
 
-func (s Store) installTools(ctx context.Context, r *Record, src xtools.Source, w Watcher) (*xtools.Manifest, error) {
+func (s Store) installTools(ctx context.Context, cfg *Config, r *Record, src xtools.Source, try bool, w Watcher) (*xtools.Manifest, error) {
 	if err := s.checkTools(r); err != nil {
 		return nil, err
 	}
@@ -132,7 +133,14 @@ func (s Store) installTools(ctx context.Context, r *Record, src xtools.Source, w
 	if m.Env, err = s.toolsEnv(ctx, r, m); err != nil {
 		return nil, err
 	}
-	return m, s.useTools(r, root, m)
+	if !try {
+		return m, s.useTools(r, root, m)
+	}
+	policy, err := xtools.DefaultPolicy().With(cfg.Tools)
+	if err != nil {
+		return nil, err
+	}
+	return m, s.useTried(ctx, r, root, m, policy, w)
 }
 
 // lockFarms keeps others from making or removing farms meanwhile.

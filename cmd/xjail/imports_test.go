@@ -18,10 +18,10 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
-	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools qemu",
+	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/selftest qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
 	"jail/devfsrule":           "",
@@ -29,6 +29,7 @@ var arrows = map[string]string{
 	"jail/extract":             "internal/fault",
 	"internal/rootpath":        "",
 	"jail/xtools":              "arch internal/aptsources internal/fault internal/rootpath",
+	"jail/xtools/selftest":    "arch internal/fault jail/xtools",
 	"jail/xtools/nxb":          "arch internal/fault jail/extract",
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",

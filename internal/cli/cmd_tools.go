@@ -30,7 +30,7 @@ func newTools(g *globals) *cobra.Command {
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newToolsInstall(g), newToolsList(g), newToolsRemove(g))
+	cmd.AddCommand(newToolsInstall(g), newToolsList(g), newToolsVerify(g), newToolsRemove(g))
 	return cmd
 }
 
@@ -40,10 +40,14 @@ upgraded in it, their programs are emulated until then.
 The twin of a root of Debian is the same release for this machine: the packages
 that the root has, in the same versions, fetched from the archive that its own
 come from, and the compiler from Debian's cross compilers. Nothing is built and
-nothing of the packages is run. They are kept in the cache, for other jails.`
+nothing of the packages is run. They are kept in the cache, for other jails.
+
+The tools are then tried, as xjail tools verify --quick does. If they fail they
+are not used, and the jail has what it had before.`
 
 func newToolsInstall(g *globals) *cobra.Command {
-	return &cobra.Command{
+	untried := false
+	cmd := &cobra.Command{
 		Use:     "install NAME [SOURCE]",
 		Short:   "Get native tools for a jail",
 		Long:    toolsInstallLong,
@@ -60,9 +64,11 @@ func newToolsInstall(g *globals) *cobra.Command {
 			if len(args) > 1 {
 				source = args[1]
 			}
-			return runToolsInstall(cmd.Context(), g, args[0], source)
+			return runToolsInstall(cmd.Context(), g, args[0], source, !untried)
 		},
 	}
+	cmd.Flags().BoolVar(&untried, "no-verify", false, "use the tools without trying them")
+	return cmd
 }
 
 // completeJailAndTools offers the names of the jails, and then the sources.
@@ -78,7 +84,7 @@ func completeJailAndTools(g *globals) cobra.CompletionFunc {
 	}
 }
 
-func runToolsInstall(ctx context.Context, g *globals, name, source string) error {
+func runToolsInstall(ctx context.Context, g *globals, name, source string, try bool) error {
 	if done, err := g.asRoot(); done {
 		return err
 	}
@@ -92,7 +98,7 @@ func runToolsInstall(ctx context.Context, g *globals, name, source string) error
 	}
 	w := g.newWatch()
 	defer w.Close()
-	m, err := store.InstallTools(ctx, cfg, name, source, w)
+	m, err := store.InstallTools(ctx, cfg, name, source, try, w)
 	w.Close()
 	if err != nil {
 		return err
