@@ -28,6 +28,7 @@ var arrows = map[string]string{
 	"jail/vfsopt":             "internal/fault",
 	"jail/extract":            "internal/fault",
 	"jail/miniroot":           "internal/fault",
+	"jail/xtools/nxb":         "arch internal/fault jail/extract",
 	"qemu":                    "arch internal/aptsources internal/fault",
 	"activators":              "internal/fault",
 	"activators/binfmt":       "activators internal/fault",
