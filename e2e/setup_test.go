@@ -195,6 +195,9 @@ func (w *world) empty() {
 			w.t.Errorf("%v", r)
 		}
 	}
+	if r := w.run("cache", "prune", "--all"); r.status != 0 {
+		w.t.Errorf("%v", r)
+	}
 	w.nothingLeft()
 }
 

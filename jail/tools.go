@@ -60,21 +60,36 @@ func (s Store) toolSource(cfg *Config, name string) (xtools.Source, error) {
 // InstallTools gets native tools of a source for a jail. The stored root stays as
 // it is, but for empty mount points where it has nothing.
 func (s Store) InstallTools(ctx context.Context, cfg *Config, name, from string, w Watcher) (*xtools.Manifest, error) {
-	l, err := s.lock(name, unix.LOCK_EX)
+	r, l, err := s.take(name)
 	if err != nil {
 		return nil, err
 	}
 	defer l.release()
-	r, err := s.Load(name)
-	if err != nil {
-		return nil, err
-	}
 	src, err := s.toolSource(cfg, from)
 	if err != nil {
 		return nil, err
 	}
 	m, err := s.installTools(ctx, r, src, w)
 	return m, writeError(err)
+}
+
+// take takes a jail that is to be changed, with nobody in it. The caller releases
+// the lock.
+func (s Store) take(name string) (*Record, *lock, error) {
+	// The lock would make a file for a jail that is not there.
+	if _, err := s.Load(name); err != nil {
+		return nil, nil, err
+	}
+	l, err := s.lock(name, unix.LOCK_EX)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := s.Load(name)
+	if err != nil {
+		l.release()
+		return nil, nil, err
+	}
+	return r, l, nil
 }
 
 // checkTools refuses jails that can have no native tools.
@@ -181,15 +196,11 @@ func (s Store) useTools(r *Record, root *os.Root, m *xtools.Manifest) error {
 // RemoveTools takes the native tools of a jail away, and the mount points that
 // were made for them. The farm stays in the cache.
 func (s Store) RemoveTools(name string) (*xtools.Manifest, error) {
-	l, err := s.lock(name, unix.LOCK_EX)
+	r, l, err := s.take(name)
 	if err != nil {
 		return nil, err
 	}
 	defer l.release()
-	r, err := s.Load(name)
-	if err != nil {
-		return nil, err
-	}
 	m, err := s.LoadTools(name)
 	if err != nil && fault.KindOf(err) != fault.Damaged {
 		return nil, err

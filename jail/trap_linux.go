@@ -81,14 +81,25 @@ func (o *overlay) setTrap(mounts *mounter, told func(lifted string)) error {
 	runtime.LockOSThread()
 	filter := trapFilter(auditArchs[runtime.GOARCH], calls)
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
+	// A signal that the caller handles does not end a call that is being looked at:
+	// rename(2) is not expected to end with EINTR. Kernels before 5.19 do not know
+	// that.
+	fd, errno := setFilter(&prog, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+	if errno == unix.EINVAL {
+		fd, errno = setFilter(&prog, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	}
 	if errno != 0 {
 		return errno
 	}
-	t.fd = int(fd)
+	t.fd = fd
 	unix.CloseOnExec(t.fd)
 	go t.answer()
 	return nil
+}
+
+func setFilter(prog *unix.SockFprog, flags uintptr) (fd int, errno syscall.Errno) {
+	n, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	return int(n), errno
 }
 
 // answer lets every call go on, some after a tool was lifted.

@@ -19,8 +19,8 @@ const module = "github.com/xjail/xjail/"
 var arrows = map[string]string{
 	"cmd/xjail":               "internal/cli",
 	"internal/cli":            "activators activators/binfmt activators/binmiscctl activators/persist arch internal/fault internal/ui jail jail/extract jail/source jail/xtools qemu",
-	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools qemu",
-	"jail/xtools":             "arch internal/aptsources internal/fault internal/rootpath",
+	"jail":                    "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb qemu",
+	"jail/xtools":             "arch internal/aptsources internal/fault internal/rootpath jail/extract",
 	"internal/rootpath":       "",
 	"jail/source":             "arch internal/aptsources internal/fault",
 	"jail/source/releasetest": "arch",
@@ -28,6 +28,7 @@ var arrows = map[string]string{
 	"jail/vfsopt":             "internal/fault",
 	"jail/extract":            "internal/fault",
 	"jail/miniroot":           "internal/fault",
+	"jail/xtools/inplace":     "internal/fault jail/extract",
 	"jail/xtools/nxb":         "arch internal/fault jail/extract",
 	"qemu":                    "arch internal/aptsources internal/fault",
 	"activators":              "internal/fault",

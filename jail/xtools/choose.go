@@ -71,10 +71,13 @@ func (c *chooser) pick(name string) (p Package, state State, why string) {
 func (c *chooser) take(p Package) { c.chosen[p.Name] = p }
 
 // takeLibraries chooses the packages of shared libraries that those chosen
-// depend on. Of these any version will do that satisfies them, the root's own
-// first.
+// depend on, and always those that programs load by themselves. Of these any
+// version will do that satisfies them, the root's own first.
 func (c *chooser) takeLibraries(always ...string) {
 	libs := c.libraryPackages()
+	for _, name := range always {
+		libs[name] = true
+	}
 	todo := slices.Clone(always)
 	for _, p := range c.chosen {
 		todo = append(todo, p.Depends...)

@@ -376,3 +376,18 @@ func TestManifestRefusesPaths(t *testing.T) {
 		}
 	}
 }
+
+func TestSameRelease(t *testing.T) {
+	r := Release{"debian", "bookworm"}
+	drifted := Left{State: Drifted, Why: "bash is of version 5.2.15 in the root, and of 5.2.37 for amd64"}
+	if err := sameRelease(r, []string{"usr/bin/sed"}, []Left{drifted, {State: Missing}}); err != nil {
+		t.Error(err)
+	}
+	err := sameRelease(r, []string{"usr/bin/sed"}, []Left{{State: Missing}, drifted, drifted})
+	if fault.KindOf(err) != fault.Mismatch || !strings.Contains(err.Error(), "5.2.15") || !strings.Contains(err.Error(), "5.2.37") {
+		t.Errorf("another release: %v", err)
+	}
+	if err := sameRelease(r, nil, nil); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("nothing: %v", err)
+	}
+}

@@ -80,7 +80,14 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 		pairs: map[string]PackagePair{}, chosen: map[string]Package{},
 	}
 	programs, plugins, more := c.sort(found)
-	c.takeLibraries("libc6", "libgcc-s1")
+	if err := sameRelease(release, programs, more); err != nil {
+		return nil, err
+	}
+	always := []string{"libc6", "libgcc-s1"}
+	if c.has("libfakeroot") {
+		always = append(always, "libfakeroot")
+	}
+	c.takeLibraries(always...)
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
 	if farm == nil {
@@ -113,10 +120,16 @@ func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Wr
 	if err := a.configure(ctx, sources); err != nil {
 		return nil, nil, err
 	}
-	if err := a.update(ctx); err != nil {
-		return nil, nil, err
+	updated := a.update(ctx)
+	if ctx.Err() != nil {
+		return nil, nil, updated
 	}
+	// An archive that cannot be reached is as good as its last index, as long as
+	// the packages are there as well.
 	index, err := a.index(ctx)
+	if err != nil && updated != nil {
+		err = updated
+	}
 	return a, index, err
 }
 
@@ -135,6 +148,26 @@ func (c *chooser) sort(found []candidate) (programs, plugins []string, left []Le
 		}
 	}
 	return programs, plugins, left
+}
+
+// sameRelease refuses an archive of another release than the root: one that has
+// most of the root's programs in other versions.
+func sameRelease(release Release, programs []string, left []Left) error {
+	var drifted []Left
+	for _, l := range left {
+		if l.State == Drifted {
+			drifted = append(drifted, l)
+		}
+	}
+	switch {
+	case len(drifted) > len(programs):
+		return fault.New(fault.Mismatch, "upgrade the root, or name the archive of "+release.String()+" in its /etc/apt/sources.list",
+			"the archive is not of the root's release, %s: of %d programs %d are of other versions, as %s",
+			release, len(programs)+len(drifted), len(drifted), drifted[0].Why)
+	case len(programs) == 0:
+		return fault.New(fault.NotFound, "xjail tools install again when packages are installed", "none of the root's programs is to be had natively in %s", release)
+	}
+	return nil
 }
 
 // key names a farm by all that decides what is in it.
