@@ -87,6 +87,19 @@ func (s Store) loadWritten(name string) (*xtools.Manifest, error) {
 	return xtools.ParseManifest(text)
 }
 
+// writtenPaths are the paths below the root of tools that are in it.
+func (s Store) writtenPaths(name string) map[string]bool {
+	m, err := s.loadWritten(name)
+	if err != nil || m == nil {
+		return nil
+	}
+	paths := map[string]bool{}
+	for _, f := range m.Files {
+		paths[f.Path[1:]] = true
+	}
+	return paths
+}
+
 // writeTools writes the tools into the root, in place of those that were laid
 // over it before.
 func (s Store) writeTools(ctx context.Context, r *Record, root *os.Root, m *xtools.Manifest) error {

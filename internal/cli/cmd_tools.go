@@ -168,7 +168,7 @@ func toolsText(m *xtools.Manifest) []string {
 		}
 	}
 	if drifted > 0 {
-		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the archive has other versions of them: xjail tools list tells which", drifted))
+		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the source has other versions of them: xjail tools list tells which", drifted))
 	}
 	return append(lines, m.Notes...)
 }

@@ -27,8 +27,8 @@ const WrittenCache = "/nxb-bin/" + loaderCache
 // Want is a file that is written into a root: the same as inplace.Want.
 type Want struct {
 	Path   string // below the root
-	Source string // below the farm
-	Text   []byte // its content; that of Source when nil
+	Source string // below the farm, for its mode and, unless there is Text, its content
+	Text   []byte
 }
 
 // Wants are the files of a manifest as they are written into a root: the trees

@@ -21,8 +21,8 @@ import (
 // Want is a file that is to be in the root.
 type Want struct {
 	Path   string // below the root
-	Source string // below the farm
-	Text   []byte // its content; that of Source when nil
+	Source string // below the farm, for its mode and, unless there is Text, its content
+	Text   []byte
 }
 
 // Lay writes the files into the root, all or none. data is the caller's, and
@@ -82,7 +82,7 @@ func (l *layer) plan() error {
 		switch {
 		case f.Was != nil:
 			f.Kept = strconv.Itoa(i)
-		case w.Text == nil:
+		case w.Source != "":
 			st, err := l.farm.Lstat(w.Source)
 			if err != nil {
 				return err
