@@ -232,7 +232,8 @@ func (n *nxbSource) plan(ctx context.Context, from string) (*nxb.Plan, error) {
 	}
 	n.watch.Step("tools", "plan /"+nxb.Dir)
 	o := nxb.Options{Target: a, Jail: n.root}
-	if _, err := tree.Lstat("libexec/ld-elf.so.1"); err == nil {
+	_, given := isPath(from, xtools.NxbName)
+	if _, err := tree.Lstat("libexec/ld-elf.so.1"); err == nil || !given {
 		return nxb.NewTwinPlan(ctx, tree, o)
 	}
 	return nxb.NewXToolsPlan(ctx, tree, nil, o)

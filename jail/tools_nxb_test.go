@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/source/releasetest"
 	"github.com/xjail/xjail/jail/xtools"
 	"github.com/xjail/xjail/jail/xtools/nxb"
 )
@@ -176,5 +178,46 @@ func TestNxbToolsKilled(t *testing.T) {
 	l.release()
 	if after := listRoot(t, root); !slices.Equal(before, after) {
 		t.Errorf("left in the root: %q", after)
+	}
+}
+
+// The base system of the root's release is unpacked once for all jails.
+func TestNxbBase(t *testing.T) {
+	s, root := freebsdJail(t)
+	if err := root.WriteFile("bin/freebsd-version", []byte("USERLAND_VERSION=\"14.3-RELEASE-p2\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Remove("bin/sh"); err != nil { // it is of 15.1
+		t.Fatal(err)
+	}
+	amd64, err := arch.Lookup("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirror := t.TempDir()
+	releasetest.New(t, amd64).Write(t, mirror)
+	r, err := s.Load("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &Config{FreeBSDMirrors: []string{"file://" + mirror}}
+	for range 2 {
+		n := &nxbSource{store: s, cfg: cfg, record: r, root: root, watch: silentWatch{}}
+		base, err := n.base(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := base.Stat("libexec/ld-elf.so.1"); err != nil {
+			t.Error(err)
+		}
+		n.close()
+	}
+	kept, err := xtools.ListKept(filepath.Join(s.Dir, twins))
+	if err != nil || len(kept) != 1 || !kept[0].Farm || !strings.Contains(kept[0].What, "freebsd:14.3-RELEASE") {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	// That base system is no whole one.
+	if _, err := s.InstallTools(t.Context(), cfg, "f", ToolsRequest{Source: "twin"}, silentWatch{}); err == nil {
+		t.Error("no error")
 	}
 }

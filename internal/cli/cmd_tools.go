@@ -229,8 +229,8 @@ in the root for them. All programs are emulated then. The tools stay in the
 cache; xjail cache prune removes them.
 
 Tools that were written into the root are taken out of it: every file that they
-replaced comes back with its contents, owner, mode, times and other names. What a
-package has put in their place meanwhile stays, and is named.`,
+replaced comes back with its contents, owner, mode, times and other names. What
+a package has put in their place meanwhile stays, and is named.`,
 		Example:           "  xjail tools remove bookworm-arm64\n  xjail tools remove bookworm-arm64 --dry-run",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),

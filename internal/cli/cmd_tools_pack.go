@@ -25,8 +25,7 @@ func newToolsPack(g *globals) *cobra.Command {
 		Short: "Write the native tools of a jail into a file for other machines",
 		Long:  toolsPackLong,
 		Example: `  xjail tools pack bookworm-arm64 arm64-tools.tar.zst
-  xjail create b2 --arch arm64 --from debian:bookworm \
-      --tools pack:arm64-tools.tar.zst`,
+  xjail tools pack bookworm-arm64 arm64-tools.txz --force`,
 		Args:              exactArgs("NAME", "FILE"),
 		ValidArgsFunction: completeJailAndFile(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
