@@ -91,7 +91,7 @@ func (o *overlay) layNew(f overlayFile, dir bool) error {
 		return fmt.Errorf("open the root: %w", err)
 	}
 	defer unix.Close(root)
-	made := -1
+	var made int
 	if dir {
 		made, err = openDir(root, f.Path)
 	} else {

@@ -159,7 +159,9 @@ func newBuild(t *testing.T, files map[string]string) *farmBuild {
 			t.Fatal(err)
 		}
 	}
-	w.Close()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.readTar(tar.NewReader(&b), Package{Name: "p", Version: "1"}, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,9 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// edit is a change of a NUL-terminated string of a file: the new one is not
-// longer, and what it leaves over is filled with NULs. Nothing moves.
-type edit struct{ old, new string }
-
-// editStrings changes every string that each has a new text for, "" and false
-// for the others. It says how many were changed.
+// editStrings changes every string of a file that has one of the marks in it, and
+// that each has a new text for. The new one is not longer, and what it leaves
+// over is filled with NULs: nothing moves. It says how many were changed.
 //
 // Strings are what is between two NULs; what a compiler has put into
 // instructions is not one, and stays.

@@ -217,7 +217,7 @@ func (t *Twin) makeOf(ctx context.Context, s *Subject, release Release, key stri
 	if err := os.RemoveAll(partial); err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }() // cache prune knows what is left
 	if err := os.MkdirAll(filepath.Join(partial, farmStage), 0o755); err != nil {
 		return nil, err
 	}
