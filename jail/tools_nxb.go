@@ -123,7 +123,7 @@ func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from stri
 	if err != nil {
 		return nil, err
 	}
-	defer plan.Close()
+	defer func() { _ = plan.Close() }() // it was only read
 	if err := s.dropNxb(ctx, r.Name, root); err != nil {
 		return nil, err
 	}
@@ -318,7 +318,7 @@ func (n *nxbSource) base(ctx context.Context) (*os.Root, error) {
 		if err != nil {
 			return nil, writeError(err)
 		}
-		defer cached.Close()
+		defer func() { _ = cached.Close() }() // it was only read
 		return n.unpacked(ctx, release, set, cached)
 	}
 	return nil, fault.New(fault.NotFound, "", "%s has no set base", from.Name())

@@ -292,7 +292,7 @@ func (k *Pack) unpack(ctx context.Context, f *os.File, digest, dir string, s *Su
 			return nil, err
 		}
 	}
-	defer os.RemoveAll(partial)
+	defer func() { _ = os.RemoveAll(partial) }() // cache prune knows what is left
 	if err := os.MkdirAll(partial, 0o700); err != nil {
 		return nil, err
 	}

@@ -225,7 +225,9 @@ func repack(t *testing.T, text []byte, about func(p *packed), each func(h *tar.H
 	for _, h := range more {
 		put(h, nil)
 	}
-	w.Close()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return out.Bytes()
 }
 

@@ -17,7 +17,7 @@ func TestNoSpace(t *testing.T) {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID, "size=300k"); err != nil {
 			t.Skipf("no tmpfs: %v", err)
 		}
-		defer unix.Unmount(dir, 0)
+		defer func() { _ = unix.Unmount(dir, 0) }()
 		s := &stage{dir: dir}
 		for name, to := range map[string]**os.Root{"root": &s.root, "farm": &s.farm, "state": &s.state} {
 			place := filepath.Join(dir, name)
