@@ -169,7 +169,7 @@ func sameTree(t *testing.T, what string, before, after map[string]string) {
 // nothing behind.
 func TestToolsVerify(t *testing.T) {
 	w := newWorld(t, caller)
-	toolsRoot(t, w, "tried", "arm64")
+	toolsRoot(t, w, "tried")
 	dir := filepath.Join(w.state, "jails", "tried")
 	before := treeState(t, filepath.Join(dir, "root"))
 	allowed := filepath.Join(sharedDir(t), "allowed.yaml")
