@@ -12,7 +12,7 @@ sh e2e/setup.sh
 "$GO" test ./...
 case $(uname -s) in
 Linux)
-	XJAIL_E2E=1 "$GO" test -count=1 -timeout 20m ./e2e
+	XJAIL_E2E=1 "$GO" test -count=1 -timeout 40m ./e2e
 	;;
 FreeBSD)
 	if [ "$(id -u)" = 0 ]; then

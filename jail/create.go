@@ -80,7 +80,7 @@ func createSteps(p *Plan) []step {
 		steps = append(steps, step{"probe", "run a program of " + p.Arch + " in the jail", journalEntry{}, (*creation).probe})
 	}
 	if p.Tools != nil {
-		steps = append(steps, step{"tools", "get native tools: the " + p.Tools.Source + " of " + p.Source.String(), journalEntry{}, (*creation).tools})
+		steps = append(steps, step{"tools", "get native tools: " + p.Tools.Source, journalEntry{}, (*creation).tools})
 	}
 	return append(steps, step{"record", "write the record", journalEntry{}, (*creation).finish})
 }

@@ -62,6 +62,9 @@ func (s Store) lock(name string, how int) (*lock, error) {
 // use takes a jail that is to be looked at or run in, which others may do at the
 // same time. The caller releases the lock.
 func (s Store) use(name string) (*Record, *lock, error) {
+	if err := s.recoverFirst(name); err != nil {
+		return nil, nil, err
+	}
 	l, err := s.lock(name, unix.LOCK_SH)
 	if err != nil {
 		return nil, nil, err

@@ -38,6 +38,8 @@ type Request struct {
 	// Tools is the source of native tools: twin, or none; "" is the twin where
 	// there is one.
 	Tools string
+	// Materialize writes the native tools into the root.
+	Materialize bool
 	// Allow are parameters allow.* of jail(8), without that prefix; on FreeBSD.
 	Allow []string
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,13 +24,28 @@ var landmarks = []string{
 	"usr/bin/env", "rescue/sh", "lib/libc.so.7", "lib/libc.so.6", "libexec/ld-elf.so.1",
 }
 
+// neverNative are programs over which nothing is ever laid.
+var neverNative = []string{"usr/bin/uname", "bin/uname", "usr/bin/dpkg", "usr/bin/perl"}
+
 // checkRoot looks at the programs of the root and refuses a root that is of
 // another architecture than a, or of another system than guest. A static program
 // may bear no mark of its system: then the next is asked. Roots of Linux need no
 // mark at all, and those of FreeBSD do, since all its programs have one.
 func checkRoot(root *os.Root, a *arch.Arch, guest string) error {
-	known := ""
-	for _, name := range landmarks {
+	return checkRootBut(root, a, guest, nil)
+}
+
+// checkRootBut is checkRoot for a root in which programs at some paths are not
+// its own.
+func checkRootBut(root *os.Root, a *arch.Arch, guest string, foreign map[string]bool) error {
+	known, names := "", landmarks
+	if len(foreign) > 0 {
+		names = append(slices.Clone(names), neverNative...)
+	}
+	for _, name := range names {
+		if real, err := resolve(root, name); err == nil && foreign[real] {
+			continue
+		}
 		id, err := identify(root, name)
 		if errors.Is(err, fs.ErrNotExist) || fault.KindOf(err) == fault.Damaged {
 			continue

@@ -34,6 +34,9 @@ const twins = "cache/twins"
 
 // LoadTools reads which native tools a jail has; nil when it has none.
 func (s Store) LoadTools(name string) (*xtools.Manifest, error) {
+	if m, err := s.loadWritten(name); err != nil || m != nil {
+		return m, err
+	}
 	text, err := os.ReadFile(s.toolsManifest(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -45,32 +48,79 @@ func (s Store) LoadTools(name string) (*xtools.Manifest, error) {
 	return m, fault.Wrap(fault.KindOf(err), err, s.toolsManifest(name), "xjail tools install "+name+" makes it anew; --no-tools does without")
 }
 
+// ToolsRequest says which native tools a jail is to get.
+type ToolsRequest struct {
+	// Source is twin, host, pack:FILE, or nxb:PATH for roots of FreeBSD.
+	Source string
+	// Materialize writes them into the root, in place of its own. Roots of FreeBSD
+	// have them in /nxb-bin in any case.
+	Materialize bool
+	// Try has the self-test's quick part run first; tools that fail are not used.
+	Try bool
+}
+
 // toolSource is the source of that name.
 func (s Store) toolSource(cfg *Config, name string) (xtools.Source, error) {
 	policy, err := xtools.DefaultPolicy().With(cfg.Tools)
 	if err != nil {
 		return nil, err
 	}
-	if name != xtools.TwinName {
-		return nil, fault.New(fault.Usage, "--tools twin or --tools none", "tools are of twin, not of %q", name)
+	dir := filepath.Join(s.Dir, twins)
+	if file, ok := isPath(name, xtools.PackName); ok && file != "" {
+		return &xtools.Pack{File: file, Dir: dir, Below: twins, Policy: policy}, nil
 	}
-	return &xtools.Twin{Dir: filepath.Join(s.Dir, twins), Below: twins, Mirror: cfg.Mirror, Policy: policy}, nil
+	switch name {
+	case xtools.TwinName:
+		return &xtools.Twin{Dir: dir, Below: twins, Mirror: cfg.Mirror, Policy: policy}, nil
+	case xtools.HostName:
+		return &xtools.HostTools{Twin: xtools.Twin{Dir: dir, Below: twins, Policy: policy}, Root: "/"}, nil
+	}
+	if _, ok := isPath(name, xtools.NxbName); ok {
+		return nil, fault.New(fault.Unsupported, "--tools twin, --tools host or --tools pack:FILE", "%s: such tools are for roots of FreeBSD", name)
+	}
+	return nil, fault.New(fault.Usage, "--tools twin, host, nxb:PATH, pack:FILE or none", "tools are of twin, host, nxb:PATH or pack:FILE, not of %q", name)
 }
 
-// InstallTools gets native tools of a source for a jail. The stored root stays as
-// it is, but for empty mount points where it has nothing.
-func (s Store) InstallTools(ctx context.Context, cfg *Config, name, from string, w Watcher) (*xtools.Manifest, error) {
+// CheckToolSource refuses what cannot be the name of a source.
+func CheckToolSource(name string) error {
+	for _, kind := range []string{xtools.NxbName, xtools.PackName} {
+		if file, ok := isPath(name, kind); ok && file != "" {
+			return nil
+		}
+	}
+	_, err := Store{}.toolSource(&Config{}, name)
+	return err
+}
+
+// InstallTools gets native tools of a source for a jail, and tries them unless
+// that is not wanted. The stored root stays as it is, but for empty mount points
+// where it has nothing, unless the tools are to be in it.
+func (s Store) InstallTools(ctx context.Context, cfg *Config, name string, req ToolsRequest, w Watcher) (*xtools.Manifest, error) {
 	r, l, err := s.take(name)
 	if err != nil {
 		return nil, err
 	}
 	defer l.release()
-	src, err := s.toolSource(cfg, from)
+	if r.Guest == "freebsd" {
+		m, err := s.installNxb(ctx, cfg, r, req.Source, w)
+		return m, writeError(err)
+	}
+	src, err := s.toolSource(cfg, req.Source)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.installTools(ctx, r, src, w)
-	return m, writeError(err)
+	if err := s.checkTools(r); err != nil {
+		return nil, err
+	}
+	again, err := s.liftTools(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.installTools(ctx, cfg, r, src, req, w)
+	if err != nil {
+		return nil, errors.Join(writeError(err), again())
+	}
+	return m, nil
 }
 
 // take takes a jail that is to be changed, with nobody in it. The caller releases
@@ -80,16 +130,7 @@ func (s Store) take(name string) (*Record, *lock, error) {
 	if _, err := s.Load(name); err != nil {
 		return nil, nil, err
 	}
-	l, err := s.lock(name, unix.LOCK_EX)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := s.Load(name)
-	if err != nil {
-		l.release()
-		return nil, nil, err
-	}
-	return r, l, nil
+	return s.takeLocked(name)
 }
 
 // checkTools refuses jails that can have no native tools.
@@ -97,15 +138,13 @@ func (s Store) checkTools(r *Record) error {
 	switch {
 	case runtime.GOOS != "linux":
 		return fault.New(fault.Unsupported, "poudriere has its own: docs/freebsd-host.md", "native tools are laid over on Linux hosts")
-	case r.Guest == "freebsd":
-		return fault.New(fault.Unsupported, "", "the root of jail %s is one of FreeBSD, which needs tools of FreeBSD", r.Name)
 	case r.NotRun != "":
 		return fault.New(fault.NotFound, r.EmulatorHint(), "jail %s cannot be entered here: %s", r.Name, r.NotRun)
 	}
 	return nil
 }
 
-func (s Store) installTools(ctx context.Context, r *Record, src xtools.Source, w Watcher) (*xtools.Manifest, error) {
+func (s Store) installTools(ctx context.Context, cfg *Config, r *Record, src xtools.Source, req ToolsRequest, w Watcher) (*xtools.Manifest, error) {
 	if err := s.checkTools(r); err != nil {
 		return nil, err
 	}
@@ -132,7 +171,45 @@ func (s Store) installTools(ctx context.Context, r *Record, src xtools.Source, w
 	if m.Env, err = s.toolsEnv(ctx, r, m); err != nil {
 		return nil, err
 	}
-	return m, s.useTools(r, root, m)
+	if req.Materialize {
+		return m, s.materialize(ctx, cfg, r, root, m, req.Try, w)
+	}
+	return m, s.putTools(ctx, cfg, r, root, m, req.Try, w)
+}
+
+// putTools has tools laid over from now on, tried or not.
+func (s Store) putTools(ctx context.Context, cfg *Config, r *Record, root *os.Root, m *xtools.Manifest, try bool, w Watcher) error {
+	if !try {
+		return s.useTools(r, root, m)
+	}
+	policy, err := xtools.DefaultPolicy().With(cfg.Tools)
+	if err != nil {
+		return err
+	}
+	return s.useTried(ctx, r, root, m, policy, w)
+}
+
+// materialize writes tools into the root. They are tried before, while they are
+// laid over: in the root there is nothing to compare them with any more.
+func (s Store) materialize(ctx context.Context, cfg *Config, r *Record, root *os.Root, m *xtools.Manifest, try bool, w Watcher) error {
+	old, err := s.LoadTools(r.Name)
+	if err != nil {
+		old = nil // it is replaced
+	}
+	if try {
+		if err := s.putTools(ctx, cfg, r, root, m, true, w); err != nil {
+			return err
+		}
+	}
+	w.Step("tools", "write them into the root")
+	err = s.writeTools(ctx, r, root, m)
+	switch {
+	case err == nil || !try:
+		return err
+	case old != nil:
+		return errors.Join(err, s.useTools(r, root, old))
+	}
+	return errors.Join(err, s.dropTools(r.Name, root, m))
 }
 
 // lockFarms keeps others from making or removing farms meanwhile.
@@ -183,7 +260,7 @@ func (s Store) useTools(r *Record, root *os.Root, m *xtools.Manifest) error {
 	if err := writeFile(s.toolsManifest(r.Name), text); err != nil {
 		return err
 	}
-	if err := makePoints(root, dirs, files); err != nil {
+	if err := keepTimes(root, m.Points, func() error { return makePoints(root, dirs, files) }); err != nil {
 		_ = s.dropTools(r.Name, root, m)
 		return err
 	}
@@ -194,26 +271,36 @@ func (s Store) useTools(r *Record, root *os.Root, m *xtools.Manifest) error {
 }
 
 // RemoveTools takes the native tools of a jail away, and the mount points that
-// were made for them. The farm stays in the cache.
-func (s Store) RemoveTools(name string) (*xtools.Manifest, error) {
+// were made for them; written ones are taken out of the root, which is then as it
+// was. The paths are of files of the root that others have put in their place
+// since, and that stay. The farm stays in the cache.
+func (s Store) RemoveTools(ctx context.Context, name string) (m *xtools.Manifest, replaced []string, err error) {
 	r, l, err := s.take(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer l.release()
-	m, err := s.LoadTools(name)
+	m, err = s.LoadTools(name)
 	if err != nil && fault.KindOf(err) != fault.Damaged {
-		return nil, err
+		return nil, nil, err
 	}
 	if err == nil && m == nil {
-		return nil, fault.New(fault.NotFound, "xjail tools install "+name, "jail %s has no native tools", name)
+		return nil, nil, fault.New(fault.NotFound, "xjail tools install "+name, "jail %s has no native tools", name)
 	}
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer root.Close()
-	return m, s.dropTools(name, root, m)
+	switch {
+	case m != nil && m.Layout == xtools.Written:
+		replaced, err = s.restoreTools(ctx, name, root)
+		s.tidyTools(name)
+		return m, replaced, err
+	case m != nil && m.Layout == xtools.NxbBin:
+		return m, nil, s.dropNxb(ctx, name, root)
+	}
+	return m, nil, s.dropTools(name, root, m)
 }
 
 func (s Store) dropTools(name string, root *os.Root, m *xtools.Manifest) error {
@@ -223,7 +310,8 @@ func (s Store) dropTools(name string, root *os.Root, m *xtools.Manifest) error {
 	if err := os.Remove(s.toolsManifest(name)); err != nil {
 		return writeError(err)
 	}
-	return writeError(os.Remove(s.toolsDir(name)))
+	s.tidyTools(name)
+	return nil
 }
 
 // machineWord is what a program may say of the machine that it was built for.
@@ -308,14 +396,18 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 		return nil, nil, err
 	}
 	defer root.Close()
+	changed, err := s.changed(context.Background(), name, root, m, false)
+	if err != nil {
+		return nil, nil, err
+	}
 	var list []Tool
 	for _, f := range m.Files {
 		if f.Kind != xtools.Program {
 			continue
 		}
 		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays}
-		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
-			t.State, t.Why = xtools.Drifted, "it was replaced after the native tools were installed"
+		if why := changed[f.Path]; why != "" {
+			t.State, t.Why = xtools.Drifted, why
 		}
 		list = append(list, t)
 	}
@@ -328,12 +420,19 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 
 // overlayOf is what is laid over when a jail is entered; nil for nothing.
 func (s Store) overlayOf(r *Record, c *Command) (*overlay, []string, error) {
-	if c.NoTools || c.probe || runtime.GOOS != "linux" {
+	if c.probe || runtime.GOOS != "linux" {
 		return nil, nil, nil
 	}
 	m, err := s.LoadTools(r.Name)
-	if err != nil || m == nil {
+	switch {
+	case err == nil && m != nil && m.Layout == xtools.Written && c.NoTools:
+		return nil, nil, fault.New(fault.Unsupported, "xjail tools remove "+r.Name+", or xjail tools install "+r.Name+" without --materialize", "the native tools of jail %s are in its root: it cannot be entered without them", r.Name)
+	case c.NoTools:
+		return nil, nil, nil
+	case err != nil || m == nil:
 		return nil, nil, err
+	case m.Layout != xtools.LaidOver:
+		return nil, m.Env, nil
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir, m.Farm)); err != nil {
 		return nil, nil, fault.Wrap(fault.NotFound, err, "native tools of jail "+r.Name, fmt.Sprintf("xjail tools install %s gets them again; --no-tools does without", r.Name))
@@ -467,6 +566,13 @@ func makePoints(root *os.Root, dirs, files []string) error {
 
 // removePoints takes away what was made, as long as it is empty.
 func removePoints(root *os.Root, points []string) {
+	_ = keepTimes(root, points, func() error {
+		removeEmptyPoints(root, points)
+		return nil
+	})
+}
+
+func removeEmptyPoints(root *os.Root, points []string) {
 	for _, name := range slices.Backward(points) {
 		st, err := root.Lstat(name[1:])
 		if err != nil || st.Mode().IsRegular() && st.Size() != 0 || !st.IsDir() && !st.Mode().IsRegular() {

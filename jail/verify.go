@@ -64,7 +64,7 @@ func (s Store) Examine(ctx context.Context, name string, patience time.Duration)
 		return []Check{{Failed, CheckRoot, err.Error(), "xjail destroy " + name + " and make it again"}}, nil
 	}
 	defer root.Close()
-	checks := []Check{verifyArch(root, r)}
+	checks := []Check{s.verifyArch(root, r)}
 	if r.Emulator != nil {
 		checks = append(checks, verifyEmulator(root, r), verifyOrigin(r, fits(ctx, r)))
 	}
@@ -78,11 +78,12 @@ func (s Store) Examine(ctx context.Context, name string, patience time.Duration)
 	return append(checks, s.verifyProbe(ctx, r, patience)), nil
 }
 
-func verifyArch(root *os.Root, r *Record) Check {
+func (s Store) verifyArch(root *os.Root, r *Record) Check {
 	c := Check{OK, CheckArch, "programs of the root are of " + r.Arch, ""}
 	a, err := arch.Lookup(r.Arch)
 	if err == nil {
-		err = checkRoot(root, a, cmp.Or(r.Guest, "linux"))
+		// Tools that are in the root tell nothing of it.
+		err = checkRootBut(root, a, cmp.Or(r.Guest, "linux"), s.writtenPaths(r.Name))
 	}
 	if err != nil {
 		c.Result, c.Message, c.Fix = Failed, err.Error(), fault.HintOf(err)

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,20 +17,15 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 	if err == nil && m == nil {
 		return nil
 	}
-	if err == nil {
+	if err == nil && m.Layout == xtools.LaidOver {
 		err = s.checkFarm(m)
+	}
+	var drifted map[string]string
+	if err == nil {
+		drifted, err = s.changed(context.Background(), r.Name, root, m, true)
 	}
 	if err != nil {
 		return []Check{{Failed, "native tools", err.Error(), fault.HintOf(err)}}
-	}
-	var drifted []string
-	for _, f := range m.Files {
-		if f.Original == nil {
-			continue
-		}
-		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
-			drifted = append(drifted, f.Path)
-		}
 	}
 	if len(drifted) > 0 {
 		return []Check{{Warning, "native tools", fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}

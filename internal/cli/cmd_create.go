@@ -12,6 +12,7 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/jail/xtools"
 )
 
 type createOptions struct {
@@ -31,7 +32,8 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.request.Path, "path", "", "`directory` to put the root in; it must not exist")
 	f.BoolVar(&o.request.Global, "global", false, "register the activator with the whole machine, as root (default: private to the jail)")
 	f.StringSliceVar(&o.request.Allow, "allow", nil, "on FreeBSD, `parameters` allow.* of jail(8) that the jail has, such as raw_sockets")
-	f.StringVar(&o.request.Tools, "tools", "", "native tools: `twin`, or none (default: twin, for debian:SUITE)")
+	f.StringVar(&o.request.Tools, "tools", "", "native tools of `source` twin, host, nxb:PATH or pack:FILE, or none (default: twin, for debian:SUITE)")
+	f.BoolVar(&o.request.Materialize, "materialize", false, "write the native tools into the root; see xjail tools install")
 	f.BoolVar(&o.request.SkipDevices, "skip-devices", false, "leave out device nodes of the source, which only root can make (a jail gets its own /dev)")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
@@ -62,7 +64,8 @@ and xjail list says so.
 
 A jail of Debian gets native tools: programs of the same release for this
 machine, the compiler among them, which are laid over its own when it is
-entered; see xjail tools. --tools none does without.
+entered; see xjail tools. --tools none does without. --tools host, pack:FILE
+and, for roots of FreeBSD, nxb:PATH take them from elsewhere.
 
 When it fails or is interrupted nothing is left behind. When it is killed, the
 next create or destroy of that name removes what is left.`
@@ -90,7 +93,7 @@ func newCreate(g *globals) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("arch", completeArchs)
 	_ = cmd.RegisterFlagCompletionFunc("from", completeSource)
 	_ = cmd.RegisterFlagCompletionFunc("os", cobra.FixedCompletions([]string{"freebsd", "linux"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("tools", cobra.FixedCompletions([]string{"twin", "none"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("tools", completeTools(jail.NoTools))
 	_ = cmd.RegisterFlagCompletionFunc("sets", cobra.FixedCompletions([]string{"base", "lib32", "src", "tests"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -177,7 +180,7 @@ func printPlan(g *globals, p *jail.Plan) error {
 		rows = append(rows, []string{"activator", a.Name + ", " + where}, []string{"", a.Line})
 	}
 	if p.Tools != nil {
-		rows = append(rows, []string{"native tools", "the " + p.Tools.Source + " of " + p.Source.String()})
+		rows = append(rows, []string{"native tools", toolsPlanText(p)})
 	}
 	for i, s := range p.Steps {
 		label := ""
@@ -242,4 +245,19 @@ func (g *globals) asRoot() (done bool, err error) {
 		err = exitStatus(status)
 	}
 	return ok, err
+}
+
+// toolsPlanText says where the native tools will come from, and where they go.
+func toolsPlanText(p *jail.Plan) string {
+	text := p.Tools.Source
+	if text == xtools.TwinName {
+		text = "the twin of " + p.Source.String()
+	}
+	switch {
+	case p.Guest == "freebsd":
+		text += ", in /nxb-bin of the root"
+	case p.Tools.Materialize:
+		text += ", written into the root"
+	}
+	return text
 }

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,9 @@ shell, make, sed and others that a build runs thousands of times. What does not
 pay or tells the architecture (uname, dpkg, perl) stays as it is.
 
 They are laid over the root by mounts that only the entered jail sees. The
-stored root stays as it is.`
+stored root stays as it is. With --materialize they are written into it, and
+xjail tools remove brings back what was there. Roots of FreeBSD have theirs in
+/nxb-bin, where poudriere looks for them.`
 
 func newTools(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
@@ -30,7 +34,7 @@ func newTools(g *globals) *cobra.Command {
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newToolsInstall(g), newToolsList(g), newToolsRemove(g))
+	cmd.AddCommand(newToolsInstall(g), newToolsList(g), newToolsVerify(g), newToolsPack(g), newToolsRemove(g))
 	return cmd
 }
 
@@ -40,14 +44,36 @@ upgraded in it, their programs are emulated until then.
 The twin of a root of Debian is the same release for this machine: the packages
 that the root has, in the same versions, fetched from the archive that its own
 come from, and the compiler from Debian's cross compilers. Nothing is built and
-nothing of the packages is run. They are kept in the cache, for other jails.`
+nothing of the packages is run. They are kept in the cache, for other jails.
+
+The sources:
+  twin       the same release for this machine (the default). Of a root of
+             FreeBSD: the base system of amd64 of its release
+  host       the programs of this machine, where it is of the root's release:
+             those whose packages have the same version. Nothing is fetched
+  pack:FILE  what xjail tools pack has written
+  nxb:PATH   for roots of FreeBSD: the directory or an archive of what make
+             native-xtools made, or of a base system of amd64
+
+--materialize writes the tools into the root, for those who need a plain
+directory. What they replace is kept beside the root, and is brought back by
+xjail tools remove. A program that a package of the jail replaces meanwhile
+stays as the package has it. Such a jail cannot be entered without its tools.
+
+The tools are then tried, as xjail tools verify --quick does. If they fail they
+are not used, and the jail has what it had before.`
 
 func newToolsInstall(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:     "install NAME [SOURCE]",
-		Short:   "Get native tools for a jail",
-		Long:    toolsInstallLong,
-		Example: "  xjail tools install bookworm-arm64\n  xjail tools install bookworm-arm64 twin --json",
+	req := jail.ToolsRequest{}
+	untried := false
+	cmd := &cobra.Command{
+		Use:   "install NAME [SOURCE]",
+		Short: "Get native tools for a jail",
+		Long:  toolsInstallLong,
+		Example: `  xjail tools install bookworm-arm64
+  xjail tools install bookworm-arm64 host --materialize
+  xjail tools install bookworm-arm64 pack:arm64-tools.tar.zst
+  xjail tools install fbsd-arm64 nxb:/usr/obj/nxb-bin`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return fault.New(fault.Usage, "xjail tools install NAME [SOURCE]", "want NAME and perhaps SOURCE, got %d arguments", len(args))
@@ -56,12 +82,30 @@ func newToolsInstall(g *globals) *cobra.Command {
 		},
 		ValidArgsFunction: completeJailAndTools(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source := xtools.TwinName
+			req.Source = xtools.TwinName
 			if len(args) > 1 {
-				source = args[1]
+				req.Source = args[1]
 			}
-			return runToolsInstall(cmd.Context(), g, args[0], source)
+			req.Try = !untried
+			return runToolsInstall(cmd.Context(), g, args[0], req)
 		},
+	}
+	cmd.Flags().BoolVar(&req.Materialize, "materialize", false, "write the tools into the root")
+	cmd.Flags().BoolVar(&untried, "no-verify", false, "use the tools without trying them")
+	return cmd
+}
+
+// toolSources are those that --tools knows, for completion.
+var toolSources = []string{xtools.TwinName, xtools.HostName, xtools.NxbName + ":", xtools.PackName + ":"}
+
+// completeTools offers the sources of native tools, and files behind nxb: and
+// pack: as the shell can.
+func completeTools(more ...string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if strings.Contains(begun, ":") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return append(slices.Clone(toolSources), more...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -72,13 +116,16 @@ func completeJailAndTools(g *globals) cobra.CompletionFunc {
 			return completeJail(g)(cmd, args, begun)
 		}
 		if len(args) == 1 {
-			return []string{xtools.TwinName}, cobra.ShellCompDirectiveNoFileComp
+			return completeTools()(cmd, args, begun)
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-func runToolsInstall(ctx context.Context, g *globals, name, source string) error {
+func runToolsInstall(ctx context.Context, g *globals, name string, req jail.ToolsRequest) error {
+	if err := jail.CheckToolSource(req.Source); err != nil {
+		return err
+	}
 	if done, err := g.asRoot(); done {
 		return err
 	}
@@ -92,7 +139,7 @@ func runToolsInstall(ctx context.Context, g *globals, name, source string) error
 	}
 	w := g.newWatch()
 	defer w.Close()
-	m, err := store.InstallTools(ctx, cfg, name, source, w)
+	m, err := store.InstallTools(ctx, cfg, name, req, w)
 	w.Close()
 	if err != nil {
 		return err
@@ -115,13 +162,19 @@ func toolsText(m *xtools.Manifest) []string {
 		}
 	}
 	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
+	switch m.Layout {
+	case xtools.Written:
+		lines[0] += ", written into the root"
+	case xtools.NxbBin:
+		lines[0] += ", in /nxb-bin"
+	}
 	for _, l := range m.Left {
 		if l.State == xtools.Drifted {
 			drifted++
 		}
 	}
 	if drifted > 0 {
-		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the archive has other versions of them: xjail tools list tells which", drifted))
+		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the source has other versions of them: xjail tools list tells which", drifted))
 	}
 	return append(lines, m.Notes...)
 }
@@ -179,17 +232,23 @@ func newToolsRemove(g *globals) *cobra.Command {
 		Short: "Take the native tools of a jail away",
 		Long: `Take the native tools of a jail away, with the empty mount points that were made
 in the root for them. All programs are emulated then. The tools stay in the
-cache; xjail cache prune removes them.`,
-		Example:           "  xjail tools remove bookworm-arm64",
+cache; xjail cache prune removes them.
+
+Tools that were written into the root are taken out of it: every file that they
+replaced comes back with its contents, owner, mode, times and other names. What
+a package has put in their place meanwhile stays, and is named.`,
+		Example:           "  xjail tools remove bookworm-arm64\n  xjail tools remove bookworm-arm64 --dry-run",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
-		RunE:              func(_ *cobra.Command, args []string) error { return runToolsRemove(g, args[0], dryRun) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runToolsRemove(cmd.Context(), g, args[0], dryRun)
+		},
 	}
 	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be removed and change nothing")
 	return cmd
 }
 
-func runToolsRemove(g *globals, name string, dryRun bool) error {
+func runToolsRemove(ctx context.Context, g *globals, name string, dryRun bool) error {
 	if done, err := g.asRoot(); done {
 		return err
 	}
@@ -198,25 +257,54 @@ func runToolsRemove(g *globals, name string, dryRun bool) error {
 		return err
 	}
 	if dryRun {
-		m, _, err := store.Tools(name)
-		if err != nil {
-			return err
-		}
-		for _, p := range m.Points {
-			fmt.Fprintln(g.Stdout, "remove", p)
-		}
-		fmt.Fprintln(g.Stdout, "remove the list of", len(m.Files), "native files")
-		return nil
+		return dryToolsRemove(g, store, name)
 	}
-	m, err := store.RemoveTools(name)
+	m, replaced, err := store.RemoveTools(ctx, name)
 	if err != nil {
 		return err
 	}
 	if g.json {
-		return g.printJSON(map[string]string{"removed": name})
+		return g.printJSON(map[string]any{"removed": name, "replaced": append([]string{}, replaced...)})
 	}
 	if m != nil {
-		fmt.Fprintln(g.Stdout, "jail "+name+": "+strconv.Itoa(len(m.Files))+" files are not laid over any more")
+		fmt.Fprintln(g.Stdout, "jail "+name+": "+toolsGone(m))
 	}
+	for _, file := range replaced {
+		fmt.Fprintln(g.Stderr, "xjail: left as it is: "+file+", which was replaced or removed after the native tools were written")
+	}
+	return nil
+}
+
+// toolsGone says what is not there any more.
+func toolsGone(m *xtools.Manifest) string {
+	switch m.Layout {
+	case xtools.Written:
+		return strconv.Itoa(len(m.Files)) + " files of the root are its own again"
+	case xtools.NxbBin:
+		return "/nxb-bin is removed"
+	}
+	return strconv.Itoa(len(m.Files)) + " files are not laid over any more"
+}
+
+// dryToolsRemove is the answer of --dry-run.
+func dryToolsRemove(g *globals, store jail.Store, name string) error {
+	m, list, err := store.Tools(name)
+	if err != nil {
+		return err
+	}
+	switch m.Layout {
+	case xtools.Written:
+		for _, t := range list {
+			if t.State == xtools.Native {
+				fmt.Fprintln(g.Stdout, "restore", t.Path)
+			}
+		}
+	case xtools.NxbBin:
+		fmt.Fprintln(g.Stdout, "remove /nxb-bin")
+	}
+	for _, p := range m.Points {
+		fmt.Fprintln(g.Stdout, "remove", p)
+	}
+	fmt.Fprintln(g.Stdout, "remove the list of", len(m.Files), "native files")
 	return nil
 }

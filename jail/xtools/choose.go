@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/xjail/xjail/arch"
 )
 
 // compilerName are the packages with compilers for the machine that they run on.
@@ -130,3 +132,6 @@ func (c *chooser) libraryPackages() map[string]bool {
 	}
 	return libs
 }
+
+// triplet is the machine's name as names of packages have it.
+func triplet(a *arch.Arch) string { return strings.ReplaceAll(a.GNU, "_", "-") }

@@ -41,7 +41,7 @@ type FarmFile struct {
 
 // Names in the directory of a farm.
 const (
-	farmRoot  = "root"      // the files
+	farmRoot  = FarmRoot
 	farmStage = "stage"     // only while it is made
 	farmAbout = "farm.json" // a Farm
 )
@@ -365,6 +365,21 @@ func (b *farmBuild) onlyELF(names []string) []string {
 		o, err := b.read(name)
 		return err == nil && o == nil
 	})
+}
+
+// FarmRoot is where in the directory of a farm its files are.
+const FarmRoot = "root"
+
+// HasFarm tells whether a directory of the cache has a finished farm.
+func HasFarm(dir string) bool { return readFarm(dir) != nil }
+
+// Save describes a farm in its directory.
+func (f *Farm) Save(dir string) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path.Join(dir, farmAbout), append(text, '\n'), 0o644) //nolint:gosec // of public packages
 }
 
 // readFarm reads what a finished farm has; nil when there is none.

@@ -19,6 +19,8 @@ type Manifest struct {
 	Host    string    `json:"host"`    // architecture of the tools, as the catalog names it
 	Target  string    `json:"target"`  // architecture of the root
 	Made    time.Time `json:"made"`
+	// Layout is where the tools are.
+	Layout Layout `json:"layout,omitempty"`
 	// Farm is the directory with the files, below the state directory. Each is
 	// there at File.Source.
 	Farm string `json:"farm"`

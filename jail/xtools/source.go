@@ -23,6 +23,13 @@ type Notes struct {
 	Log io.Writer
 }
 
+// The sources, as --tools and manifests call them; see TwinName too.
+const (
+	HostName = "host" // the programs of this machine
+	NxbName  = "nxb"  // what FreeBSD's make native-xtools made
+	PackName = "pack" // a file of WritePack
+)
+
 // Source is where native tools come from.
 type Source interface {
 	// Name is what --tools and the manifest call it.

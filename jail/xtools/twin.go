@@ -40,6 +40,15 @@ const formatOfFarms = "8"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
+	r, err := checkSubject(s)
+	if err == nil {
+		err = findApt()
+	}
+	return r, err
+}
+
+// checkSubject refuses roots that no tools of Debian are for.
+func checkSubject(s *Subject) (Release, error) {
 	r, err := ReadRelease(s.Root)
 	if err != nil {
 		return r, err
@@ -50,7 +59,7 @@ func (t *Twin) Check(s *Subject) (Release, error) {
 	if s.Arch.Name == s.Host.Name {
 		return r, fault.New(fault.Unsupported, "the jail is as fast as it can be", "the root is of %s, as this machine is: it needs no other tools", s.Arch.Name)
 	}
-	return r, findApt()
+	return r, nil
 }
 
 // Collect finds or makes the farm.
@@ -76,7 +85,7 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 		return nil, err
 	}
 	c := &chooser{
-		subject: s, in: in, index: index, triplet: strings.ReplaceAll(s.Arch.GNU, "_", "-"),
+		subject: s, in: in, index: index, triplet: triplet(s.Arch),
 		pairs: map[string]PackagePair{}, chosen: map[string]Package{},
 	}
 	programs, plugins, more := c.sort(found)
@@ -96,14 +105,19 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 			return nil, err
 		}
 	}
-	now := time.Now()
-	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now) // for the cache's list
 	m := &Manifest{
 		Version: ManifestVersion, Source: TwinName, Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name,
-		Made: now.UTC().Truncate(time.Second), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
+		Made: t.touch(key), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
 	}
 	t.describe(m, farm, found, c)
 	return m, nil
+}
+
+// touch notes for the cache's list that a farm was used, and returns the time.
+func (t *Twin) touch(key string) time.Time {
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now)
+	return now.UTC().Truncate(time.Second)
 }
 
 // openArchive reads the index of the packages for the host.
@@ -200,6 +214,14 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	if err := a.fetch(ctx, packages); err != nil {
 		return nil, err
 	}
+	n.Step("unpack them")
+	return t.makeOf(ctx, s, release, c, key, programs, plugins, func(dir *os.Root) (*staged, error) {
+		return t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...))
+	})
+}
+
+// makeOf makes the farm of what stage puts together.
+func (t *Twin) makeOf(ctx context.Context, s *Subject, release Release, c *chooser, key string, programs, plugins []string, stage func(dir *os.Root) (*staged, error)) (*Farm, error) {
 	partial := filepath.Join(t.Dir, key+".partial")
 	if err := os.RemoveAll(partial); err != nil {
 		return nil, err
@@ -213,12 +235,11 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 		return nil, err
 	}
 	defer dir.Close()
-	n.Step("unpack them")
 	b := &farmBuild{
 		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{}, revisions: c.revisions,
 		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
-	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
+	if b.stage, err = stage(dir); err != nil {
 		return nil, err
 	}
 	defer b.stage.root.Close()

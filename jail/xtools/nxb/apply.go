@@ -205,3 +205,13 @@ func discard(ctx context.Context, root *os.Root, name string) error {
 	}
 	return root.Remove(name)
 }
+
+// Discard removes what an Apply, a Replace or a Remove that was killed has left
+// beside /nxb-bin.
+func Discard(ctx context.Context, root *os.Root) error {
+	err := discard(ctx, root, partName)
+	if err == nil {
+		err = discard(ctx, root, asideName)
+	}
+	return writeError(err, "removing what is left of "+prefix)
+}
