@@ -34,7 +34,7 @@ func TestHealthy(t *testing.T) {
 	}
 	for _, name := range Names() {
 		known := slices.ContainsFunc(found, func(f Finding) bool { return f.Check == name })
-		if !known && !slices.Contains([]string{"jail-root", "jail-emulator", "jail-origin", "jail-activator", "jail-run"}, name) {
+		if !known && !slices.Contains([]string{"jail-root", "jail-emulator", "jail-origin", "jail-activator", "jail-tools", "jail-run"}, name) {
 			t.Errorf("%s says nothing", name)
 		}
 	}
@@ -239,6 +239,7 @@ var ills = []struct {
 			r.Emulator = &jail.EmulatorRecord{Path: "/bin/sh", Origin: w.at("jails/home/jail.json")}
 		})
 	}, "jail-origin", Warning, "replaced since"},
+	{"manifest of tools damaged", func(t *testing.T, w *World) { write(t, w.at("jails/home/tools/manifest.json"), "{", 0o600) }, "jail-tools", Failed, "tools install"},
 	{"entry that takes native programs", func(t *testing.T, w *World) {
 		w.record(t, func(r *jail.Record) {
 			r.Activators = []activators.Entry{{Name: "wide", Interpreter: "/bin/q", Magic: []byte("\x7fELF"), Enabled: true}}
@@ -477,7 +478,7 @@ func TestDocumented(t *testing.T) {
 // Every check of verify has a name here.
 func TestJailChecksHaveNames(t *testing.T) {
 	w := world(t)
-	for _, name := range []string{jail.CheckRoot, jail.CheckArch, jail.CheckEmulator, jail.CheckOrigin, jail.CheckActivator + " x", jail.CheckRun} {
+	for _, name := range []string{jail.CheckRoot, jail.CheckArch, jail.CheckEmulator, jail.CheckOrigin, jail.CheckActivator + " x", jail.CheckTools, jail.CheckRun} {
 		f := w.jailFinding(&jail.Record{Name: "home"}, jail.Check{Name: name, Result: jail.OK})
 		if !slices.Contains(Names(), f.Check) {
 			t.Errorf("%q is %q", name, f.Check)

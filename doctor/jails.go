@@ -75,6 +75,8 @@ func (w *World) jailFinding(r *jail.Record, c jail.Check) Finding {
 		f.Check = "jail-origin"
 	case kind == jail.CheckActivator:
 		f.Check = "jail-activator"
+	case c.Name == jail.CheckTools:
+		f.Check = "jail-tools"
 	}
 	if !f.Trouble() {
 		return f

@@ -3,6 +3,7 @@ package explain
 import (
 	"encoding/binary"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,22 @@ func TestLinuxHeld(t *testing.T) {
 	check(t, w, "/m/static", but("emulator-replaced"))
 	w.Files = changedFiles{other, time.Unix(500, 0)}
 	check(t, w, "/m/static", want{runs: Unknown, cause: "emulator-unrecognised"})
+}
+
+// A file of a jail over which a native program is laid is explained as the jail's
+// own, and that is said; other files are not spoken of.
+func TestCovered(t *testing.T) {
+	w := linuxWorld(t, with(base(t, "linux"), foreign(t)), entry(t, "mips64", "mips64", "/usr/bin/qemu-mips64"))
+	w.Jail = &Jail{Name: "m", Arch: "mips64", Covered: func(path string) bool { return path == "/m/static" }}
+	for file, said := range map[string]bool{"/m/static": true, "/m/dynamic": false} {
+		x := Explain(w, file)
+		got := slices.ContainsFunc(x.Steps, func(s Step) bool {
+			return s.Result == Note && strings.Contains(s.What, "native program is laid over "+file)
+		})
+		if got != said {
+			t.Errorf("%s: %v: %+v", file, got, x.Steps)
+		}
+	}
 }
 
 // changedFiles is a file system whose files all changed at one time.

@@ -44,6 +44,9 @@ func (e *explainer) open(name string, as role) (*image, *Verdict) {
 		return nil, v
 	}
 	e.step(OK, found, p.links...)
+	if j := e.w.Jail; j != nil && j.Covered != nil && j.Covered(p.path) {
+		e.step(Note, fmt.Sprintf("a native program is laid over %s when the jail is entered, and runs in its place: what follows is of the jail's own, as with --no-tools", p.path))
+	}
 	if err := e.read(img); err != nil {
 		v := &Verdict{Runs: Unknown, Cause: as.cause(Unreadable), Message: fmt.Sprintf("%s may be run but not read, so its content is not known", p.path)}
 		e.step(Note, v.Message, err.Error())

@@ -87,6 +87,9 @@ type Jail struct {
 	// Origin is the file of the host from which it can be restored, "" when there
 	// is none. It may be nil.
 	Origin func() string
+	// Covered tells whether a native program is laid over a path when the jail is
+	// entered. It may be nil.
+	Covered func(path string) bool
 	// Refused is why the jail is not entered, with the cause; "" when it is.
 	Refused string
 	Cause   Cause

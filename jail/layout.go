@@ -15,7 +15,7 @@ import (
 // them. docs/configuration.md has the table.
 var (
 	stateNames = []string{"jails", "emulators", "cache", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
-	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download"}
+	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest"}
 )
 
 // Unknown are the paths in the state directory that are none of xjail's.

@@ -137,7 +137,7 @@ func TestLeftoverThatIsNoneAnyMore(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	s := stateWith(t, map[string]string{
-		"jails/a/jail.json": recordText(t, "a"), "jails/a/root/": "", "jails/a.lock": "", "activators.json": "", "cache/sets/": "", "emulators/": "",
+		"jails/a/jail.json": recordText(t, "a"), "jails/a/root/": "", "jails/a/tools/manifest.json": "{}", "jails/a/selftest/": "", "jails/a.lock": "", "activators.json": "", "cache/sets/": "", "emulators/": "",
 		"notes": "", "jails/b": "", "jails/a/x": "", "jails/c.lock/": "", "jails/d/y": "",
 	})
 	unknown, err := s.Unknown()

@@ -43,6 +43,7 @@ const (
 	CheckEmulator  = "emulator"
 	CheckOrigin    = "emulator on the host"
 	CheckActivator = "activator"
+	CheckTools     = "native tools"
 	CheckRun       = "run"
 )
 

@@ -25,12 +25,12 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 		drifted, err = s.changed(context.Background(), r.Name, root, m, true)
 	}
 	if err != nil {
-		return []Check{{Failed, "native tools", err.Error(), fault.HintOf(err)}}
+		return []Check{{Failed, CheckTools, err.Error(), fault.HintOf(err)}}
 	}
 	if len(drifted) > 0 {
-		return []Check{{Warning, "native tools", fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}
+		return []Check{{Warning, CheckTools, fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}
 	}
-	return []Check{{OK, "native tools", fmt.Sprintf("%d files of the %s of %s are as they were installed", len(m.Files), m.Source, m.Release), ""}}
+	return []Check{{OK, CheckTools, fmt.Sprintf("%d files of the %s of %s are as they were installed", len(m.Files), m.Source, m.Release), ""}}
 }
 
 // checkFarm reads every file of a farm that is laid over.

@@ -16,6 +16,7 @@ import (
 	"github.com/xjail/xjail/explain"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/jail/xtools"
 	"github.com/xjail/xjail/qemu"
 )
 
@@ -70,6 +71,22 @@ func (g *globals) explainWorld(ctx context.Context, o *explainOptions) (*world, 
 	return w, nil
 }
 
+// coveredBy tells over which files of a jail native tools are laid; nil when it
+// has none, or they cannot be read, which xjail verify tells.
+func (g *globals) coveredBy(name string) func(string) bool {
+	store, err := g.store()
+	if err != nil {
+		return nil
+	}
+	m, err := store.LoadTools(name)
+	if err != nil || m == nil || m.Layout != "" {
+		return nil
+	}
+	return func(path string) bool {
+		return slices.ContainsFunc(m.Files, func(f xtools.File) bool { return f.Path == path && f.Original != nil })
+	}
+}
+
 // intoJail changes a world to that of a jail: its own activators, its
 // environment, its root's user.
 func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Machine) {
@@ -77,6 +94,7 @@ func (g *globals) intoJail(w *explain.World, r *jail.Record, table activators.Ma
 	w.Path = envOf(r.Env, "PATH", defaultJailPath)
 	w.LibraryPath, w.Prefix = envOf(r.Env, "LD_LIBRARY_PATH", ""), envOf(r.Env, "QEMU_LD_PREFIX", "")
 	w.Jail = &explain.Jail{Name: r.Name, Arch: r.Arch, Private: !r.Global}
+	w.Jail.Covered = g.coveredBy(r.Name)
 	if r.NotRun != "" {
 		w.Jail.Refused, w.Jail.Cause, w.Jail.Remedy = r.NotRun, explain.JailUnusable, r.EmulatorHint()
 	}
