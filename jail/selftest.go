@@ -30,6 +30,10 @@ func (s Store) VerifyTools(ctx context.Context, cfg *Config, name string, o self
 	if m == nil {
 		return nil, fault.New(fault.NotFound, "xjail tools install "+name, "jail %s has no native tools", name)
 	}
+	if m.Layout != "" {
+		return nil, fault.New(fault.Unsupported, "xjail verify "+name+" compares the files with what was written",
+			"the native tools of jail %s are in its root: there is nothing to compare them with", name)
+	}
 	policy, err := xtools.DefaultPolicy().With(cfg.Tools)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
+	"github.com/xjail/xjail/jail/xtools/selftest"
 )
 
 // silentWatch is a Watcher that says nothing.
@@ -179,6 +180,17 @@ func TestWrittenToolsAgain(t *testing.T) {
 	}
 	if text, _ := root.ReadFile("usr/bin/sed"); string(text) != "native usr/bin/sed" {
 		t.Errorf("sed is %q", text)
+	}
+}
+
+// Where the root's own programs are gone there is nothing to compare with.
+func TestWrittenToolsAreNotTried(t *testing.T) {
+	s, r, root, m := toolsJail(t)
+	if err := s.writeTools(t.Context(), r, root, m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.VerifyTools(t.Context(), &Config{}, r.Name, selftest.Options{Quick: true}); fault.KindOf(err) != fault.Unsupported {
+		t.Errorf("%v", err)
 	}
 }
 
