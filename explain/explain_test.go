@@ -42,28 +42,28 @@ func check(t *testing.T, w *World, file string, want want) *Explanation {
 func TestLinuxFiles(t *testing.T) {
 	noexec, long := Mount{Point: "/m", NoExec: true}, strings.Repeat("n", 256)
 	files := with(base(t, "linux"), fake{
-		"/work/ok": mode(0o755), "/work/mode": mode(0o644), "/work/mine": {mode: 0o744, uid: 1000, text: "#!/bin/sh\n"},
-		"/work/others": mode(0o745), "/work/root": {mode: 0o700, text: "#!/bin/sh\n"}, "/work/group": {mode: 0o705, gid: 1000, text: "#!/bin/sh\n"}, "/work/of-group": {mode: 0o710, gid: 1000, text: "#!/bin/sh\n"}, "/work/mounted": on(mode(0o755), noexec),
-		"/work/fifo": {mode: fs.ModeNamedPipe | 0o755}, "/work/device": {mode: fs.ModeDevice | 0o755},
+		"/home/ok": mode(0o755), "/home/mode": mode(0o644), "/home/mine": {mode: 0o744, uid: 1000, text: "#!/bin/sh\n"},
+		"/home/others": mode(0o745), "/home/root": {mode: 0o700, text: "#!/bin/sh\n"}, "/home/group": {mode: 0o705, gid: 1000, text: "#!/bin/sh\n"}, "/home/of-group": {mode: 0o710, gid: 1000, text: "#!/bin/sh\n"}, "/home/mounted": on(mode(0o755), noexec),
+		"/home/fifo": {mode: fs.ModeNamedPipe | 0o755}, "/home/device": {mode: fs.ModeDevice | 0o755},
 		"/closed": {mode: fs.ModeDir | 0o700}, "/closed/prog": mode(0o755),
-		"/work/link": link("/work/ok"), "/work/climb": link("../../../../work/ok"), "/work/dangling": link("none"),
-		"/work/loop": link("loop"), "/dir": link("work"), "/work/empty-link": link("/"),
-		"/work/sh-in-script": file("#!/bin/sh\n"), "/usr/bin/only-mode": mode(0o644), "/bin/later": mode(0o755), "/usr/bin/later": mode(0o644),
+		"/home/link": link("/home/ok"), "/home/climb": link("../../../../home/ok"), "/home/dangling": link("none"),
+		"/home/loop": link("loop"), "/dir": link("home"), "/home/empty-link": link("/"),
+		"/home/sh-in-script": file("#!/bin/sh\n"), "/usr/bin/only-mode": mode(0o644), "/bin/later": mode(0o755), "/usr/bin/later": mode(0o644),
 	})
-	chain := "/work/ok"
+	chain := "/home/ok"
 	for i := range 41 {
 		name := "/chain" + strings.Repeat("x", i)
 		files[name], chain = link(chain), name
 	}
 	w := linuxWorld(t, files)
 	for name, want := range map[string]want{
-		"/work/ok": runs, "./ok": runs, "ok": exec(Missing, ENOENT), "sh": runs, "later": runs, "only-mode": exec(NotExecutable, EACCES),
+		"/home/ok": runs, "./ok": runs, "ok": exec(Missing, ENOENT), "sh": runs, "later": runs, "only-mode": exec(NotExecutable, EACCES),
 		"./none": exec(Missing, ENOENT), "./mode": exec(NotExecutable, EACCES), "./mine": runs, "./others": runs, "./root": exec(NotExecutable, EACCES),
-		"./group": exec(NotExecutable, EACCES), "./of-group": runs, "./mounted": exec(NoExec, EACCES), "./fifo": exec(NotRegular, EACCES), "./device": exec(NotRegular, EACCES), "/work": exec(IsDirectory, EACCES),
+		"./group": exec(NotExecutable, EACCES), "./of-group": runs, "./mounted": exec(NoExec, EACCES), "./fifo": exec(NotRegular, EACCES), "./device": exec(NotRegular, EACCES), "/home": exec(IsDirectory, EACCES),
 		"./link": runs, "./climb": runs, "./dangling": exec(DanglingLink, ENOENT), "./loop": exec(LinkLoop, ELOOP), "./empty-link": exec(IsDirectory, EACCES),
-		"/dir/ok": runs, "/dir/none": exec(Missing, ENOENT), "/work/ok/": exec(NotADirectory, ENOTDIR), "/work/ok/x": exec(NotADirectory, ENOTDIR),
+		"/dir/ok": runs, "/dir/none": exec(Missing, ENOENT), "/home/ok/": exec(NotADirectory, ENOTDIR), "/home/ok/x": exec(NotADirectory, ENOTDIR),
 		"/closed/prog": exec(NotSearchable, EACCES), "./" + long: exec(NameTooLong, ENAMETOOLONG), "/" + strings.Repeat("./", 2050): exec(NameTooLong, ENAMETOOLONG),
-		"/../../work/ok": runs, chain: exec(LinkLoop, ELOOP), "/chain" + strings.Repeat("x", 39): runs,
+		"/../../home/ok": runs, chain: exec(LinkLoop, ELOOP), "/chain" + strings.Repeat("x", 39): runs,
 	} {
 		check(t, w, name, want)
 	}
@@ -76,14 +76,14 @@ func TestLinuxFiles(t *testing.T) {
 func TestLinuxScripts(t *testing.T) {
 	pad := strings.Repeat("/", 247) // "#!" + pad + "bin/sh" is 255 bytes
 	files := with(base(t, "linux"), fake{
-		"/work/blanks": file("#! \t/bin/sh \t -e \t\n"), "/work/no-end": file("#!/bin/sh"), "/work/fits": file("#!" + pad + "bin/sh\n"),
-		"/work/too-long": file("#!" + pad + "/bin/sh\n"), "/work/fits-cut": file("#!" + pad + "bin/sh -e and more"), "/work/too-long-cut": file("#!" + pad + "/bin/sh -e and more"), "/work/cut-argument": file("#!/bin/sh " + strings.Repeat("a", 300) + "\n"),
-		"/work/cr": file("#!/bin/sh\r\n"), "/work/bom": file("\xef\xbb\xbf#!/bin/sh\n"), "/work/none": file("#!/opt/none\n"), "/work/nothing": file("#!\n"),
-		"/work/blank": file("#! \t \n"), "/work/all-blank": file("#!" + strings.Repeat(" ", 400)), "/work/relative": file("#!bin/sh\n"), "/work/rel-ok": file("#!./blanks\n"),
-		"/work/empty": file(""), "/work/text": file("echo hello\n"), "/work/binary": file("\x00\x01"), "/work/one": file("#"),
-		"/work/dir": file("#!/bin\n"), "/work/mode": file("#!/work/mode-644\n"), "/work/mode-644": mode(0o644), "/work/nul": file("#!\x00/bin/sh\n"),
-		"/work/s1": file("#!/bin/sh\n"), "/work/s2": file("#!s1\n"), "/work/s3": file("#!s2\n"), "/work/s4": file("#!s3\n"), "/work/s5": file("#!s4\n"), "/work/s6": file("#!s5\n"),
-		"/work/self": file("#!/work/self\n"), "/work/of-text": file("#!/work/text\n"), "/usr/bin/python9": file("#!/bin/sh\n"), "/work/moved": file("#!/usr/local/bin/python9 -E\n"),
+		"/home/blanks": file("#! \t/bin/sh \t -e \t\n"), "/home/no-end": file("#!/bin/sh"), "/home/fits": file("#!" + pad + "bin/sh\n"),
+		"/home/too-long": file("#!" + pad + "/bin/sh\n"), "/home/fits-cut": file("#!" + pad + "bin/sh -e and more"), "/home/too-long-cut": file("#!" + pad + "/bin/sh -e and more"), "/home/cut-argument": file("#!/bin/sh " + strings.Repeat("a", 300) + "\n"),
+		"/home/cr": file("#!/bin/sh\r\n"), "/home/bom": file("\xef\xbb\xbf#!/bin/sh\n"), "/home/none": file("#!/opt/none\n"), "/home/nothing": file("#!\n"),
+		"/home/blank": file("#! \t \n"), "/home/all-blank": file("#!" + strings.Repeat(" ", 400)), "/home/relative": file("#!bin/sh\n"), "/home/rel-ok": file("#!./blanks\n"),
+		"/home/empty": file(""), "/home/text": file("echo hello\n"), "/home/binary": file("\x00\x01"), "/home/one": file("#"),
+		"/home/dir": file("#!/bin\n"), "/home/mode": file("#!/home/mode-644\n"), "/home/mode-644": mode(0o644), "/home/nul": file("#!\x00/bin/sh\n"),
+		"/home/s1": file("#!/bin/sh\n"), "/home/s2": file("#!s1\n"), "/home/s3": file("#!s2\n"), "/home/s4": file("#!s3\n"), "/home/s5": file("#!s4\n"), "/home/s6": file("#!s5\n"),
+		"/home/self": file("#!/home/self\n"), "/home/of-text": file("#!/home/text\n"), "/usr/bin/python9": file("#!/bin/sh\n"), "/home/moved": file("#!/usr/local/bin/python9 -E\n"),
 	})
 	w := linuxWorld(t, files)
 	for name, want := range map[string]want{
@@ -99,7 +99,7 @@ func TestLinuxScripts(t *testing.T) {
 	}
 	env := func(line string, want want) {
 		t.Helper()
-		files["/work/env"] = file("#!/usr/bin/env " + line + "\n")
+		files["/home/env"] = file("#!/usr/bin/env " + line + "\n")
 		check(t, w, "./env", want)
 	}
 	files["/usr/bin/env"], files["/usr/bin/broken"] = files["/bin/sh"], file("text")
@@ -119,10 +119,10 @@ func TestLinuxScripts(t *testing.T) {
 	env("", later(EnvMissing, AtProgram))
 	env("-i", later(EnvMissing, AtProgram))
 	env("-u X", runs)
-	if x := check(t, w, "./moved", exec("script-interpreter-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, `#!/usr/bin/python9|' /work/moved`) {
+	if x := check(t, w, "./moved", exec("script-interpreter-missing", ENOENT)); !strings.Contains(x.Verdict.Remedy, `#!/usr/bin/python9|' /home/moved`) {
 		t.Error(x.Verdict.Remedy)
 	}
-	if x := check(t, w, "./s6", exec(ChainTooDeep, ELOOP)); x.Verdict.Remedy != "sed -i '1s|^#!.*|#!/bin/sh|' /work/s6" {
+	if x := check(t, w, "./s6", exec(ChainTooDeep, ELOOP)); x.Verdict.Remedy != "sed -i '1s|^#!.*|#!/bin/sh|' /home/s6" {
 		t.Error(x.Verdict.Remedy)
 	}
 }
@@ -320,7 +320,7 @@ func cacheFile(t testing.TB, name, at string) string {
 func TestNearby(t *testing.T) {
 	lib := file(elf(t, sample{arch: "amd64", kind: typeDyn, soname: "libx.so", needed: []string{"ld-linux-x86-64.so.2"}}))
 	files := with(base(t, "linux"), fake{
-		"/opt/a b/bin/prog": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})), "/opt/a b/lib/libx.so": lib, "/work/prog": file("#!/bin/sh\n"),
+		"/opt/a b/bin/prog": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})), "/opt/a b/lib/libx.so": lib, "/home/prog": file("#!/bin/sh\n"),
 	})
 	w := linuxWorld(t, files)
 	for _, tt := range []struct {
@@ -340,7 +340,7 @@ func TestNearby(t *testing.T) {
 	w.LibraryPath = "/opt/a b/lib"
 	check(t, w, "/opt/a b/bin/prog", runs)
 	w.Root, w.Jail = "/", nil
-	for root, want := range map[string]string{"/": "./prog", "/srv": "/work/prog"} {
+	for root, want := range map[string]string{"/": "./prog", "/srv": "/home/prog"} {
 		w.Root = root
 		if x := check(t, w, "prog", exec(Missing, ENOENT)); !strings.HasSuffix(x.Verdict.Remedy, ": "+want) {
 			t.Errorf("in %s: %s", root, x.Verdict.Remedy)
@@ -385,8 +385,8 @@ func TestLinkerLists(t *testing.T) {
 		want              want
 	}{
 		{"/m/musl", "/m1", "", runs}, {"/m/musl", "/m2", "", later(LibraryAbsent, AtLoader)}, {"/m/musl2", "/m2", "", runs}, {"/m/musl2", "/m1", "", later(LibraryAbsent, AtLoader)},
-		{"/m/empty", "/work", "", runs}, {"/m/musl-empty", "/work", "", later(LibraryAbsent, AtLoader)}, {"/m/glibc", "/work", "", later(LibraryAbsent, AtLoader)},
-		{"/m/glibc", "/work", ":", runs}, {"/m/glibc", "/work", "/none;", runs}, {"/m/musl", "/work", ":", later(LibraryAbsent, AtLoader)}, {"/m/musl", "/work", ".", runs},
+		{"/m/empty", "/home", "", runs}, {"/m/musl-empty", "/home", "", later(LibraryAbsent, AtLoader)}, {"/m/glibc", "/home", "", later(LibraryAbsent, AtLoader)},
+		{"/m/glibc", "/home", ":", runs}, {"/m/glibc", "/home", "/none;", runs}, {"/m/musl", "/home", ":", later(LibraryAbsent, AtLoader)}, {"/m/musl", "/home", ".", runs},
 		{"/m/glibc", "/m/l", "$ORIGIN/l", runs}, {"/m/musl", "/m/l", "$ORIGIN/l", later(LibraryAbsent, AtLoader)},
 	} {
 		needed := map[bool]string{true: "libc.so.6", false: "ld-linux-x86-64.so.2"}[strings.HasPrefix(tt.program, "/m/musl")]
@@ -405,15 +405,15 @@ func TestNativeELF(t *testing.T) {
 	}
 	const size, place = 56 + 32, 56 + 8 // of PT_INTERP, the second program header
 	files := with(base(t, "linux"), fake{
-		"/work/magic": file(text[:3]), "/work/header": file(text[:40]), "/work/behind": file(text[:64]), "/work/code": file(text[:64+3*56] + "x"),
-		"/work/none": file(elf(t, sample{arch: "amd64", interp: "/none"})), "/work/text": file(elf(t, sample{arch: "amd64", interp: "/ld-text"})),
-		"/work/no-nul": bad("/lib64/ld-linux-x86-64.so.2", size, 5), "/work/one": bad("/x", size, 1), "/work/much": bad("/x", size, 5000), "/work/beyond": bad("/x", place, 1<<40),
-		"/work/tail": bad("", 32, 50000),
-		"/ld-text":   file(strings.Repeat("text", 20)), "/ld-short": file("x"), "/work/short": file(elf(t, sample{arch: "amd64", interp: "/ld-short"})),
-		"/work/other": file(elf(t, sample{arch: "amd64", interp: "/ld-mips"})), "/ld-mips": file(elf(t, sample{arch: "mips64", kind: typeDyn})),
-		"/work/32": file(elf(t, sample{arch: "i386"})), "/work/freebsd": file(elf(t, sample{arch: "amd64", osabi: 9})),
-		"/work/library": file(elf(t, sample{arch: "amd64", kind: typeDyn, noEntry: true})), "/work/lost": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})),
-		"/work/old": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 18, 0}})), "/work/new": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 19, 0}})), "/work/suid": {mode: fs.ModeSetuid | 0o755, text: text}, "/work/nosuid": on(node{mode: fs.ModeSetuid | 0o755, text: text}, Mount{Point: "/m", NoSUID: true}),
+		"/home/magic": file(text[:3]), "/home/header": file(text[:40]), "/home/behind": file(text[:64]), "/home/code": file(text[:64+3*56] + "x"),
+		"/home/none": file(elf(t, sample{arch: "amd64", interp: "/none"})), "/home/text": file(elf(t, sample{arch: "amd64", interp: "/ld-text"})),
+		"/home/no-nul": bad("/lib64/ld-linux-x86-64.so.2", size, 5), "/home/one": bad("/x", size, 1), "/home/much": bad("/x", size, 5000), "/home/beyond": bad("/x", place, 1<<40),
+		"/home/tail": bad("", 32, 50000),
+		"/ld-text":   file(strings.Repeat("text", 20)), "/ld-short": file("x"), "/home/short": file(elf(t, sample{arch: "amd64", interp: "/ld-short"})),
+		"/home/other": file(elf(t, sample{arch: "amd64", interp: "/ld-mips"})), "/ld-mips": file(elf(t, sample{arch: "mips64", kind: typeDyn})),
+		"/home/32": file(elf(t, sample{arch: "i386"})), "/home/freebsd": file(elf(t, sample{arch: "amd64", osabi: 9})),
+		"/home/library": file(elf(t, sample{arch: "amd64", kind: typeDyn, noEntry: true})), "/home/lost": file(elf(t, sample{arch: "amd64", interp: "/lib64/ld-linux-x86-64.so.2", needed: []string{"libx.so"}})),
+		"/home/old": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 18, 0}})), "/home/new": file(elf(t, sample{arch: "amd64", linux: [3]uint32{6, 19, 0}})), "/home/suid": {mode: fs.ModeSetuid | 0o755, text: text}, "/home/nosuid": on(node{mode: fs.ModeSetuid | 0o755, text: text}, Mount{Point: "/m", NoSUID: true}),
 	})
 	w := linuxWorld(t, files)
 	w.Kernel = "6.18.0-fc-1+"

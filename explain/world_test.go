@@ -291,7 +291,7 @@ func entry(t testing.TB, name, archName, interpreter string) Entry {
 
 // linuxWorld is an amd64 machine, of which everybody sees the table.
 func linuxWorld(t testing.TB, files fake, entries ...Entry) *World {
-	return &World{OS: "linux", Files: files, Root: "/", Dir: "/work", Path: "/usr/bin:/bin", UID: 1000, Groups: []uint32{1000},
+	return &World{OS: "linux", Files: files, Root: "/", Dir: "/home", Path: "/usr/bin:/bin", UID: 1000, Groups: []uint32{1000},
 		Natives: []*arch.Arch{row(t, "amd64"), row(t, "i386")}, Kernel: "6.18.0",
 		Table: Table{Where: "/proc/sys/fs/binfmt_misc", Entries: entries}}
 }
@@ -311,7 +311,7 @@ func base(t testing.TB, os string) fake {
 	}
 	family := map[string]string{"linux": "Linux", "freebsd": "BSD"}[os]
 	return fake{
-		"/work":                  {mode: fs.ModeDir | 0o755},
+		"/home":                  {mode: fs.ModeDir | 0o755},
 		interp:                   file(elf(t, sample{arch: "amd64", kind: typeDyn, osabi: osabi, soname: path.Base(interp), text: "/lib/\x00/usr/lib/\x00/lib64/"})),
 		"/bin/sh":                file(elf(t, sample{arch: "amd64", kind: typeDyn, osabi: osabi, interp: interp})),
 		"/usr/bin/qemu-mips64":   file(elf(t, sample{arch: "amd64", osabi: osabi, text: qemuText(family, "mips64")})),
