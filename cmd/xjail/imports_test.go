@@ -31,7 +31,7 @@ var arrows = map[string]string{
 	"jail/xtools":              "arch internal/aptsources internal/fault internal/rootpath jail/extract",
 	"jail/xtools/inplace":      "internal/fault jail/extract",
 	"jail/xtools/selftest":     "arch internal/fault jail/xtools",
-	"jail/xtools/nxb":          "arch internal/fault jail/extract",
+	"jail/xtools/nxb":          "arch internal/fault internal/rootpath jail/extract",
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"qemu":                     "arch internal/aptsources internal/fault",

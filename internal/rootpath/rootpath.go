@@ -19,6 +19,12 @@ const maxLinks = 40
 // begin at the root again and .. stops there. os.Root refuses absolute links,
 // which every real root has. The result has no leading slash.
 func Resolve(root *os.Root, name string) (string, error) {
+	return ResolveIn(root, "", name)
+}
+
+// ResolveIn is Resolve in a tree that is meant to be at mount of a root: absolute
+// symlinks that begin with it stay in the tree.
+func ResolveIn(root *os.Root, mount, name string) (string, error) {
 	todo := strings.Split(path.Clean("/" + name)[1:], "/")
 	done := "."
 	for links := 0; len(todo) > 0; {
@@ -49,10 +55,19 @@ func Resolve(root *os.Root, name string) (string, error) {
 		}
 		if path.IsAbs(target) {
 			done = "."
+			target = inside(mount, target)
 		}
 		todo = append(strings.Split(target, "/"), todo...)
 	}
 	return done, nil
+}
+
+// inside takes mount off an absolute path.
+func inside(mount, target string) string {
+	if rest, ok := strings.CutPrefix(target, mount+"/"); ok && mount != "" {
+		return rest
+	}
+	return target
 }
 
 // Open opens the regular file that name leads to.

@@ -3,14 +3,9 @@ package nxb
 import (
 	"io/fs"
 	"os"
-	"path"
-	"strings"
-	"syscall"
-)
 
-// maxLinks is how many symbolic links a path may lead through, as in
-// path_resolution(7).
-const maxLinks = 40
+	"github.com/xjail/xjail/internal/rootpath"
+)
 
 // tree is a directory that is read as if it were /. Symbolic links are followed
 // as a process in a chroot would follow them: absolute ones begin at the root
@@ -25,49 +20,7 @@ type tree struct {
 
 // resolve is the path of name without symbolic links.
 func (t *tree) resolve(name string) (string, error) {
-	todo := strings.Split(path.Clean("/" + name)[1:], "/")
-	done := "."
-	for links := 0; len(todo) > 0; {
-		part := todo[0]
-		todo = todo[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			done = path.Dir(done)
-			continue
-		}
-		next := path.Join(done, part)
-		st, err := t.root.Lstat(next)
-		if err != nil {
-			return "", err
-		}
-		if st.Mode()&fs.ModeSymlink == 0 {
-			done = next
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "resolve", Path: name, Err: syscall.ELOOP}
-		}
-		target, err := t.root.Readlink(next)
-		if err != nil {
-			return "", err
-		}
-		if path.IsAbs(target) {
-			done = "."
-			target = t.inside(target)
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-	}
-	return done, nil
-}
-
-// inside takes the tree's mount point off an absolute path.
-func (t *tree) inside(target string) string {
-	if rest, ok := strings.CutPrefix(target, t.mount+"/"); ok && t.mount != "" {
-		return rest
-	}
-	return target
+	return rootpath.ResolveIn(t.root, t.mount, name)
 }
 
 // open opens a regular file by its path in the tree. The path that it was found
