@@ -24,7 +24,7 @@ func (l *lab) targets(round int) []target {
 		list = append(list, target{l.host.Debian, native})
 	}
 	for _, a := range l.archs {
-		for _, v := range []string{emulated, compilers, full} {
+		for _, v := range variants[1:] {
 			if slices.Contains(l.variants, v) && (v != emulated || round <= l.emulated) {
 				list = append(list, target{a, v})
 			}
@@ -50,7 +50,7 @@ func (l *lab) build(ctx context.Context) error {
 	for round := 1; round <= l.rounds; round++ {
 		for _, name := range l.packages {
 			for _, t := range l.targets(round) {
-				if l.results.has(round, t.debian, t.variant, name) {
+				if t.variant == cross && packageNamed(name).Libraries || l.results.has(round, t.debian, t.variant, name) {
 					continue
 				}
 				if err := l.buildOnce(ctx, round, t, packageNamed(name)); err != nil {

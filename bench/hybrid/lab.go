@@ -20,10 +20,14 @@ import (
 // The ways to build.
 const (
 	native    = "native"    // in a jail of the host's own architecture
+	cross     = "cross"     // there as well, for the target, by Debian's cross compiler
 	emulated  = "emulated"  // everything through the emulator
 	compilers = "compilers" // native compiler and binutils, all else emulated
 	full      = "full"      // all native tools that xjail lays over
 )
+
+// variants are all of them, in the order of the report.
+var variants = []string{native, cross, emulated, compilers, full}
 
 // lab is the state directory and what is in it.
 type lab struct {
@@ -105,6 +109,8 @@ func (l *lab) jail(debian, variant string) jail {
 	switch variant {
 	case native:
 		return jail{name: l.host.Debian}
+	case cross:
+		return l.crossJail(debian)
 	case emulated:
 		return jail{name: debian, args: []string{"--no-tools"}}
 	case compilers:
@@ -150,6 +156,11 @@ func (l *lab) jails(ctx context.Context) (map[string]string, error) {
 func (l *lab) ensureJails(ctx context.Context, variants []string, extra ...string) error {
 	if _, err := l.ensure(ctx, l.host.Debian, slices.Concat(needed, neededNative)); err != nil {
 		return err
+	}
+	if slices.Contains(variants, cross) {
+		if err := l.ensureCross(ctx); err != nil {
+			return err
+		}
 	}
 	for _, a := range l.archs {
 		installed, err := l.ensure(ctx, a, slices.Concat(needed, extra))

@@ -81,7 +81,7 @@ func (l *list) Set(s string) error { *l = strings.Split(s, ","); return nil }
 func parse(args []string) (*options, error) {
 	o := &options{
 		archs:    []string{"mips64el", "arm64", "armhf", "ppc64el"},
-		variants: []string{native, emulated, compilers, full},
+		variants: slices.Clone(variants),
 		debs:     []string{"hello", "bzip2"},
 	}
 	for _, p := range packages {
@@ -124,7 +124,6 @@ func (o *options) valid() error {
 			plain = append(plain, p.Name)
 		}
 	}
-	variants := []string{native, emulated, compilers, full}
 	return errors.Join(
 		known("step", o.steps, []string{"build", "check", "deb", "report"}),
 		known("package", o.packages, names),

@@ -50,7 +50,7 @@ func (l *lab) compareAll() error {
 		r := &l.results.Runs[i]
 		t, p := target{r.Arch, r.Variant}, packageNamed(r.Package)
 		runs := l.results.of(r.Arch, r.Variant, r.Package)
-		if p == nil || r.Variant == native || r.Variant == emulated || runs[len(runs)-1] != r {
+		if p == nil || r.Variant == native || r.Variant == cross || r.Variant == emulated || runs[len(runs)-1] != r {
 			continue
 		}
 		tree, reference := l.built(t, p), l.built(target{r.Arch, emulated}, p)

@@ -16,6 +16,8 @@ type source struct {
 	Try, Want string
 	// Check is the package's own test suite.
 	Check string
+	// Libraries tells that it needs libraries which a cross compiler comes without.
+	Libraries bool
 	// Depends is what its debian/control needs for dpkg-buildpackage besides
 	// debhelper.
 	Depends []string
@@ -52,6 +54,7 @@ var packages = []*source{
 		Depends:   []string{"help2man", "texinfo"},
 	}, {
 		Name:      "jq",
+		Libraries: true,
 		Prepare:   "autoreconf -f -i",
 		Configure: "./configure",
 		Make:      "make -j1",
@@ -60,6 +63,7 @@ var packages = []*source{
 		Check:     "make -j1 check",
 	}, {
 		Name:      "lua5.4",
+		Libraries: true,
 		Prepare:   luaPrepare,
 		Configure: luaConfigure,
 		Make:      luaMake + "MYCFLAGS='-g -O2' MYCXXFLAGS='-g -O2' MYLDFLAGS= linux-readline",
@@ -68,6 +72,7 @@ var packages = []*source{
 		Check:     luaMake + "test",
 	}, {
 		Name:      "lua5.4-rules",
+		Libraries: true,
 		Of:        "lua5.4",
 		Prepare:   luaPrepare,
 		Configure: luaConfigure,

@@ -24,10 +24,10 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 14px }
 .axis { stroke: #1f2328; stroke-opacity: .55; stroke-dasharray: 3 3 }
 .axis-label { font-size: 11px; fill-opacity: .75 }
-.emulated { fill: #b35900 } .compilers { fill: #9a8400 } .full { fill: #0a6b9e }
+.cross { fill: #6e7781 } .emulated { fill: #b35900 } .compilers { fill: #9a8400 } .full { fill: #0a6b9e }
 @media (prefers-color-scheme: dark) {
  text { fill: #e6edf3 } .axis { stroke: #e6edf3 }
- .emulated { fill: #f0883e } .compilers { fill: #d9c12f } .full { fill: #58b4f0 }
+ .cross { fill: #8b949e } .emulated { fill: #f0883e } .compilers { fill: #d9c12f } .full { fill: #58b4f0 }
 }
 </style>
 `
@@ -49,7 +49,7 @@ func (r *results) mostRatio(host string) float64 {
 	most := 2.0
 	for _, a := range r.archs(host) {
 		for _, p := range r.built(a) {
-			for _, v := range []string{emulated, compilers, full} {
+			for _, v := range variants[1:] {
 				if s, ok := r.summarize(host, a, v, p.Name); ok {
 					most = math.Max(most, s.ratio)
 				}
@@ -62,7 +62,7 @@ func (r *results) mostRatio(host string) float64 {
 func legend(w *strings.Builder) (y int) {
 	fmt.Fprintf(w, `<text class="title" x="0" y="16">CPU time of configure and make, native build = 1</text>`+"\n")
 	x := 0
-	for _, v := range []string{emulated, compilers, full} {
+	for _, v := range variants[1:] {
 		fmt.Fprintf(w, `<rect class="%s" x="%d" y="28" width="12" height="12"/><text x="%d" y="38">%s</text>`+"\n", v, x, x+18, spoken[v])
 		x += 40 + 8*len(spoken[v])
 	}
@@ -78,7 +78,7 @@ func (r *results) panel(w *strings.Builder, host, debian string, y int, most flo
 	for _, p := range r.built(debian) {
 		begin := y
 		bars := &strings.Builder{}
-		for _, v := range []string{emulated, compilers, full} {
+		for _, v := range variants[1:] {
 			s, ok := r.summarize(host, debian, v, p.Name)
 			if !ok {
 				continue

@@ -57,14 +57,14 @@ func (r *results) writeMachine(w *strings.Builder, host string) {
 
 func (r *results) writeTable(w *strings.Builder, host, debian string) {
 	fmt.Fprintf(w, "### %s\n\n", debian)
-	w.WriteString("| | native | emulated | native compilers only | native tools |\n|---|---|---|---|---|\n")
+	w.WriteString("| | native | cross compiler | emulated | native compilers only | native tools |\n|---|---|---|---|---|---|\n")
 	for _, p := range r.built(debian) {
 		version := r.Machine.Sources[p.Name]
 		if _, upstream, ok := strings.Cut(version, ":"); ok {
 			version = upstream
 		}
 		fmt.Fprintf(w, "| **%s** %s | %s |", p.Name, version, r.nativeCell(host, p.Name))
-		for _, v := range []string{emulated, compilers, full} {
+		for _, v := range variants[1:] {
 			w.WriteString(" " + r.cell(host, debian, v, p.Name) + " |")
 		}
 		w.WriteString("\n")
@@ -107,7 +107,7 @@ func (r *results) writePhases(w *strings.Builder, host, debian string, p *source
 		{"make", func(s summary) (float64, float64) { return s.make, s.makeRatio }},
 	} {
 		fmt.Fprintf(w, "| %s |", phase.name)
-		for _, v := range []string{native, emulated, compilers, full} {
+		for _, v := range variants {
 			where := debian
 			if v == native {
 				where = host
@@ -158,7 +158,7 @@ func (r *results) writeOutcomes(w *strings.Builder, debian string) {
 }
 
 // spoken are the variants as tables name them.
-var spoken = map[string]string{native: "native", emulated: "emulated", compilers: "native compilers only", full: "native tools"}
+var spoken = map[string]string{native: "native", cross: "cross compiler", emulated: "emulated", compilers: "native compilers only", full: "native tools"}
 
 func firstFew(list []string) string {
 	if len(list) > 3 {
