@@ -48,6 +48,8 @@ func (c *choice) correct(v *Verdict) {
 	case v.Cause == EmulatorCrash && native && !strings.HasPrefix(v.Rule, "emulator/"):
 		// A native program that dies is a bug like any other.
 		v.Cause, v.Emulation = BuildFailure, No
+	case v.Rule == "machine/assembler" && c.native:
+		v.Cause, v.Emulation = BuildFailure, No
 	case c.native:
 		v.Emulation = No
 	case v.Cause == EmulatorCrash && v.Rule == "emulator/signal" && v.Signal == "SIGABRT":

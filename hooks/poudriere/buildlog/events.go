@@ -83,7 +83,7 @@ var echoed = regexp.MustCompile(`^\s*(?:\+ )?(?:(?:/\S+/)?(?:echo|printf|cc|c\+\
 var (
 	probes  = regexp.MustCompile(`^(?:checking |config\.status: |configure: (?:creating|WARNING|loading)|-- |Checking |Looking |Has header |Program |Compiler for |Run-time dependency |Library |Fetching value |Header )`)
 	answers = regexp.MustCompile(`^(?:\(cached\) )?(?:yes|no|ok|none|unknown|not found|\d+|[\w./+-]+)$`)
-	noise   = regexp.MustCompile(`[Qq]emu|core dumped|^(?:` + signals + `|Aborted|Abort trap|Illegal|Bad system call)|pkg-static: Both ABI_FILE`)
+	noise   = regexp.MustCompile(`[Qq]emu(?:-[\w-]+)?: |QEMU internal|core dumped|^(?:` + signals + `|Aborted|Abort trap|Illegal|Bad system call)|pkg-static: Both ABI_FILE`)
 )
 
 // harmless tells whether the build went on after a message as if nothing had

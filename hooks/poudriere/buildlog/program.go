@@ -35,11 +35,14 @@ func (c *choice) program() string {
 	if p := named(c.main.found); p != "" {
 		return p
 	}
-	if c.main.rule.name == "crash/go" {
-		return "go"
+	if p := runtimes[c.main.rule.name]; p != "" {
+		return p
 	}
 	return programOf(c.command())
 }
+
+// runtimes are the programs of rules that are for one.
+var runtimes = map[string]string{"crash/go": "go", "crash/mono": "mono", "crash/conftest": "conftest"}
 
 // arguments is the command line that the report of a crash has.
 func (c *choice) arguments() string {
@@ -113,6 +116,9 @@ func programOf(line string) string {
 		return "cc"
 	}
 	line = strings.TrimSpace(line)
+	if _, cmd, ok := strings.Cut(line, "Running `"); ok {
+		line = strings.TrimSuffix(cmd, "`")
+	}
 	if i := strings.LastIndex(line, "&& "); i >= 0 {
 		line = line[i+3:]
 	}
@@ -127,11 +133,29 @@ func programOf(line string) string {
 			_, line, _ = strings.Cut(strings.TrimSpace(rest), " ")
 			continue
 		}
+		if strings.HasPrefix(base(word), "qemu-") {
+			line = emulated(rest)
+			continue
+		}
 		if !wrapper.MatchString(word) {
 			options = strings.HasPrefix(strings.TrimSpace(rest), "-") || strings.Contains(rest, " -") || strings.Contains(rest, "/") || strings.Contains(rest, ".")
 			return plausible(word, rest, options)
 		}
 		line = strings.TrimSpace(rest)
+	}
+	return ""
+}
+
+// emulated is the command that an emulator's arguments name.
+func emulated(args string) string {
+	words := strings.Fields(args)
+	for i := 0; i < len(words); i++ {
+		switch words[i] {
+		case "-L", "-cpu", "-E", "-0", "-s", "-B", "-R":
+			i++
+		default:
+			return strings.Join(words[i:], " ")
+		}
 	}
 	return ""
 }

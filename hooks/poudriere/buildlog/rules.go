@@ -35,7 +35,7 @@ const signals = `Segmentation fault|Bus error|Illegal instruction|Floating point
 // allRules are tried in this order; the first that matches a line has it.
 func allRules() []rule {
 	var all []rule
-	for _, part := range [][]rule{syscallRules, emulatorRules, limitRules, crashRules, machineRules, abiRules, configureRules, networkRules, buildRules} {
+	for _, part := range [][]rule{syscallRules, emulatorRules, limitRules, crashRules, machineRules, abiRules, assemblerRules, configureRules, networkRules, buildRules} {
 		all = append(all, part...)
 	}
 	return all

@@ -5,7 +5,7 @@ var networkRules = []rule{
 	{
 		name: "network/fetch", cause: Network, class: exact, blame: No,
 		has: []string{"fetch", "truncated", "download", "spurious network"},
-		re: re(`Couldn't fetch it - please try`, `^(?:pkg-static: |pkg: )?(?:https?|ftp)://\S+: (?:Not Found|No address|Network|Operation timed out|Forbidden)`,
+		re: re(`Couldn't fetch it - please try`, `(?:fetch|pkg(?:-static)?): (?:Error fetching )?(?:pkg\+)?(?:https?|ftp)://\S+: \S`,
 			`fetch: .*(?:[Nn]ot [Ff]ound|No address record|unreachable|timed out|refused|does not resolve|resolver|Authentication|Forbidden|unavailable|Bad Gateway|truncated|Moved)`,
 			`spurious network error`, `(?i)failed to (?:download|fetch)\b`, `(?i)(?:unable to|could not|cannot) (?:download|fetch)\b`, `(?i)download (?:of|from) .*failed`),
 	},

@@ -23,6 +23,13 @@ var machineRules = []rule{
 	},
 }
 
+// assemblerRules are about an assembler for another machine than the compiler's:
+// only that for x86 has these words.
+var assemblerRules = []rule{{
+	name: "machine/assembler", cause: WrongMachine, class: exact, blame: Perhaps, has: []string{"no such instruction: "},
+	re: re(`Error: no such instruction: `),
+}}
+
 // abiRules are about programs and packages that this jail cannot run.
 var abiRules = []rule{
 	{
@@ -37,6 +44,19 @@ var abiRules = []rule{
 			`Invalid ELF image for this architecture`, `wrong ELF class`, `FATAL: kernel too old`, `CPU ISA level is lower than required`),
 	},
 	{
+		// The kernel and QEMU say that the file is not there when what is missing
+		// is its interpreter or the emulator.
+		name: "abi/loader", cause: WrongABI, class: decisive, blame: Yes,
+		has: []string{"error while loading /", "failed to run command", "exec user process", "qemu-"},
+		re: re(`Error while loading (?P<path>/[^\s:]+): `, `failed to run command .+: (?:No such file or directory|Exec format error)`,
+			`exec user process caused:? "?(?:no such file or directory|exec format error)`, `\bqemu-[a-z][\w-]*: (?:command not found|not found|No such file or directory)`),
+	},
+	{
+		// What a newer jail asks of an older kernel.
+		name: "abi/kernel", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"setrlimit"},
+		re: re(`setrlimit \w+: Invalid argument`),
+	},
+	{
 		name: "abi/library", cause: WrongABI, class: decisive, blame: Perhaps,
 		has: []string{"shared object", "undefined symbol", "version ", "cannot open shared object file"},
 		re: re(`Shared object "(?P<lib>`+baseLibraries+`)" not found, required by "(?P<prog>[^"]+)"`, `ld-elf\S*: \S+: Undefined symbol "(?P<msg>[^"]+)"`,
@@ -47,10 +67,6 @@ var abiRules = []rule{
 		has: []string{"architecture", "abi", "freebsd version", "note section", "id(1)"},
 		re: re(`wrong architecture: \S+ instead of \S+`, `packages with wrong ABI`, `Unknown architecture '[^']*' in ABI`, `(?:Unable to|Cannot) (?:determine|detect|parse) (?:the )?ABI\b`,
 			`failed to get the note section`, `Newer FreeBSD version for package`, `Unable to execute id\(1\) in jail`),
-	},
-	{
-		name: "abi/cannot-run", cause: WrongABI, class: exact, blame: Perhaps, has: []string{"cannot run c", "not able to run", "executables created by"},
-		re: re(`cannot run C(?:\+\+)? compiled programs`, `Executables created by .* are not runnable`),
 	},
 }
 

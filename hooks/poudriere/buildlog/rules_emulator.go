@@ -104,6 +104,15 @@ var crashRules = []rule{
 			`^(?P<sig>SIG(?:ILL|SEGV|BUS|TRAP)): `, `internal error: .*\(GHC version`, `^\s*\(GHC version \S+ for `),
 	},
 	{
+		name: "crash/mono", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{"* assertion", "while executing native code", "native crash reporting"},
+		re: re(`Got a (?P<sig>SIG[A-Z]+) while executing native code`, `Native Crash Reporting`, `^\* Assertion(?:: should not be reached)? at \S+:\d+`),
+	},
+	{
+		// The first program of the target that configure runs.
+		name: "crash/conftest", cause: EmulatorCrash, class: exact, blame: Perhaps, has: []string{"cannot run c", "executables created by"},
+		re: re(`cannot run C(?:\+\+)? compiled programs`, `Executables created by .* are not runnable`),
+	},
+	{
 		// Go's runtime, which goes without most of what libc would hide of an
 		// emulator (golang/go 24656, 67355, 69255).
 		name: "crash/go", cause: EmulatorCrash, class: decisive, blame: Perhaps,
@@ -127,7 +136,8 @@ var crashRules = []rule{
 	{
 		name: "crash/shell", cause: EmulatorCrash, class: decisive, blame: Perhaps,
 		has: []string{"segmentation fault", "bus error", "illegal instruction", "floating point exception", " trap"},
-		re:  re(`(?:^|: | )(?P<signame>` + signals + `)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w].*))?[.)]?$`),
+		re: re(`(?:^|: | )(?P<signame>`+signals+`)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w].*))?[.)]?$`,
+			`(?P<signame>`+signals+`) *\(core dumped\)`),
 	},
 	{
 		name: "crash/abort", cause: EmulatorCrash, class: soft, blame: Perhaps, has: []string{"abort", "core dumped", "fatal error in "},
