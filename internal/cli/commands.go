@@ -8,6 +8,7 @@ func addCommands(root *cobra.Command, g *globals) {
 		newCreate(g), newExec(g), newShell(g), newList(g), newInfo(g), newVerify(g), newPack(g), newDestroy(g))
 	addGroup(root, "parts", "What jails are made of:",
 		newArch(g), newEmulator(g), newActivator(g), newBinmiscctl(g), newTools(g), newCache(g))
+	addGroup(root, "builds", "Who builds in them:", newPoudriere(g))
 	addGroup(root, "trouble", "When something does not work:", newDoctor(g), newExplain(g))
 	root.AddCommand(newVersion(g))
 }
