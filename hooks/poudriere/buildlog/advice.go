@@ -130,9 +130,9 @@ func (v *Verdict) adviseCrash() []Advice {
 	if v.Signal == "SIGILL" || v.Signal == "SIGTRAP" {
 		text = "the emulator does not know an instruction, or the program stopped itself: try a newer emulator (qemu-user-static-devel)"
 	}
-	list = append(list, Advice{NewEmulator, v.Program, text})
+	list = append(list, Advice{NewEmulator, "", text})
 	if v.Program == "" || len(list) == 1 {
-		list = append(list, Advice{FixPort, v.Program, "crashes that come and go with threads go with MAKE_JOBS_UNSAFE=yes for this port"})
+		list = append(list, Advice{FixPort, "", "crashes that come and go with threads go with MAKE_JOBS_UNSAFE=yes for this port"})
 	}
 	return list
 }
@@ -141,9 +141,9 @@ func (v *Verdict) adviseHang() []Advice {
 	var list []Advice
 	switch {
 	case v.Limit != "" && v.Seconds > 0:
-		list = append(list, Advice{RaiseLimit, v.Limit, fmt.Sprintf("%s=%d in the jail's poudriere.conf, or less work for it", v.Limit, 2*v.Seconds)})
+		list = append(list, Advice{RaiseLimit, v.Limit, fmt.Sprintf("%s=%d or more for the jail: xjail poudriere timeouts NAME, or poudriere.d/JAIL-poudriere.conf", v.Limit, 2*v.Seconds)})
 	case v.Limit != "":
-		list = append(list, Advice{RaiseLimit, v.Limit, v.Limit + " higher in the jail's poudriere.conf"})
+		list = append(list, Advice{RaiseLimit, v.Limit, v.Limit + " higher for the jail: xjail poudriere timeouts NAME, or poudriere.d/JAIL-poudriere.conf"})
 	}
 	if v.Program == "conftest" {
 		list = append(list, Advice{FixPort, "conftest", "give configure the answer that it waits for: CONFIGURE_ENV with the probe's cache variable"})
@@ -169,15 +169,15 @@ func (v *Verdict) adviseSyscall() []Advice {
 }
 
 func (v *Verdict) adviseMachine(f *facts) []Advice {
-	where := "this port"
+	where := "CATEGORY/PORT"
 	if f.origin != "" {
 		where = f.origin
 	}
 	if v.Rule == "machine/baked" {
-		return []Advice{{KeepEmulated, v.Program, "build the package that has the path again without native tools: in make.conf, .if ${.CURDIR:M*/PORT}, CC=cc, .endif"}}
+		return []Advice{{KeepEmulated, v.Program, "build the package that has the path again without native tools: in make.conf, .if ${.CURDIR:M*/CATEGORY/PORT}, CC=cc, .endif"}}
 	}
 	return []Advice{
-		{KeepEmulated, "cc", "keep the compiler emulated for " + where + ": in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif"},
+		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif"},
 		{CheckJail, "", "try the native tools: xjail tools verify NAME"},
 	}
 }

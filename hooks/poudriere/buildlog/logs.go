@@ -41,6 +41,9 @@ func Collect(path string, stdin io.Reader) ([]Record, error) {
 // collectDir finds out which of poudriere's directories a directory is.
 func collectDir(dir string) ([]Record, error) {
 	abs, err := filepath.Abs(dir)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs) // latest is a link, and no name of a build
+	}
 	if err != nil {
 		return nil, logError(err, dir)
 	}
@@ -52,11 +55,7 @@ func collectDir(dir string) ([]Record, error) {
 	case filepath.Base(abs) == "errors" && filepath.Base(filepath.Dir(abs)) == "logs":
 		return build(filepath.Dir(filepath.Dir(abs)), abs)
 	case isDir(filepath.Join(abs, "latest")):
-		latest, err := filepath.EvalSymlinks(filepath.Join(abs, "latest"))
-		if err != nil {
-			return nil, logError(err, abs)
-		}
-		return collectDir(latest)
+		return collectDir(filepath.Join(abs, "latest"))
 	}
 	return build("", abs)
 }

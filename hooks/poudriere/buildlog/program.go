@@ -119,10 +119,12 @@ func programOf(line string) string {
 	if _, cmd, ok := strings.Cut(line, "Running `"); ok {
 		line = strings.TrimSuffix(cmd, "`")
 	}
-	if i := strings.LastIndex(line, "&& "); i >= 0 {
-		line = line[i+3:]
+	// The last command of several is the one that ran last.
+	for _, and := range []string{"&& ", " ; ", "; "} {
+		if i := strings.LastIndex(line, and); i >= 0 {
+			line = line[i+len(and):]
+		}
 	}
-	options := false
 	for line != "" {
 		if m := assignment.FindString(line); m != "" {
 			line = strings.TrimSpace(line[len(m):])
@@ -138,8 +140,7 @@ func programOf(line string) string {
 			continue
 		}
 		if !wrapper.MatchString(word) {
-			options = strings.HasPrefix(strings.TrimSpace(rest), "-") || strings.Contains(rest, " -") || strings.Contains(rest, "/") || strings.Contains(rest, ".")
-			return plausible(word, rest, options)
+			return script(plausible(word, rest), rest)
 		}
 		line = strings.TrimSpace(rest)
 	}
@@ -160,9 +161,26 @@ func emulated(args string) string {
 	return ""
 }
 
+// script is the script that a shell runs, else the program itself.
+func script(program, rest string) string {
+	if program != "sh" && program != "bash" {
+		return program
+	}
+	for _, word := range strings.Fields(rest) {
+		if !strings.HasPrefix(word, "-") {
+			if programRE.MatchString(word) {
+				return base(word)
+			}
+			break
+		}
+	}
+	return program
+}
+
 // plausible tells a program from the first word of a sentence.
-func plausible(word, rest string, options bool) string {
+func plausible(word, rest string) string {
 	word = strings.Trim(word, `"'`)
+	options := strings.HasPrefix(strings.TrimSpace(rest), "-") || strings.Contains(rest, " -") || strings.ContainsAny(rest, "/.")
 	if !programRE.MatchString(word) || strings.HasSuffix(word, ":") || len(word) > 200 {
 		return ""
 	}
