@@ -74,7 +74,7 @@ func (c *choice) prove(v *Verdict) {
 		return
 	}
 	for i := c.main.at + 1; i < min(c.main.at+reach, c.end) && len(v.Evidence) < 3; i++ {
-		if !c.skip[i] && marks.MatchString(c.lines[i].Text) {
+		if !c.skip[i] && isMark(c.lines[i].Text) {
 			v.Evidence = append(v.Evidence, c.lines[i])
 			return
 		}

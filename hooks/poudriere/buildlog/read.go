@@ -147,13 +147,8 @@ func (x *excerpter) merge(window []Line, after int) {
 }
 
 func (x *excerpter) finish() *excerpt {
-	begin := max(len(x.buf)-tailSize, 0)
-	if begin > 0 {
-		if i := bytes.LastIndexByte(x.buf[:begin], '\n'); i >= 0 {
-			begin = i + 1
-		}
-		x.scan(x.buf[:begin])
-	}
+	begin := bytes.LastIndexByte(x.buf[:max(len(x.buf)-tailSize, 0)], '\n') + 1
+	x.scan(x.buf[:begin])
 	number := x.first + bytes.Count(x.buf[:begin], []byte{'\n'})
 	tail := splitLines(nil, x.buf[begin:], number, begin == 0 && x.torn)
 	if n := len(x.phase); n > 0 && len(tail) > 0 && x.phase[0].Number < tail[0].Number {
