@@ -190,7 +190,7 @@ func (c *choice) nothing() Verdict {
 	at := c.end - 1
 	if c.first >= 0 {
 		v.Cause, v.Rule, at = BuildFailure, "build/failed", c.first
-		v.Emulation = No
+		v.Emulation, v.Target = No, targetOf(c.lines[at].Text)
 	}
 	for i := max(at-2, c.begin); i <= at; i++ {
 		if i < len(c.lines) && !c.skip[i] {
