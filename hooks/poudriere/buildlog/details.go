@@ -55,6 +55,8 @@ func (c *choice) correct(v *Verdict) {
 	case v.Cause == EmulatorCrash && v.Rule == "emulator/signal" && v.Signal == "SIGABRT":
 		// abort(3) is the program's own decision.
 		v.Emulation = Perhaps
+	case v.Cause == EmulatorCrash && v.Emulation == Perhaps && v.Signal != "SIGABRT" && c.confirmed():
+		v.Emulation = Yes
 	case v.Cause == WrongMachine && c.main.found["em"] != "":
 		em, _ := strconv.ParseUint(c.main.found["em"], 10, 16)
 		if m := elf.Machine(em); (m == elf.EM_X86_64 || m == elf.EM_386) && c.arch != "" {
@@ -66,6 +68,18 @@ func (c *choice) correct(v *Verdict) {
 	}
 	v.Cause, v.Emulation = Misconfigured, Yes
 	v.Evidence = append(v.Evidence, c.lines[c.guessed])
+}
+
+// confirmed tells whether the emulator reports the death that a program reported
+// first: a handler of signals of ruby's or Java's ends in abort(3).
+func (c *choice) confirmed() bool {
+	for i := range c.events {
+		e := &c.events[i]
+		if e.rule.name == "emulator/signal" && e.at > c.main.at && e.at <= c.main.at+reach {
+			return true
+		}
+	}
+	return false
 }
 
 // prove adds what else the reader should see: the sign of failure.
