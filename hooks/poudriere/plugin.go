@@ -1,0 +1,204 @@
+package poudriere
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// pluginFiles are the hooks as they are installed, but for what depends on the
+// machine.
+//
+//go:embed plugin
+var pluginFiles embed.FS
+
+// pluginName is the plugin's directory in poudriere.d/hooks/plugins.
+const pluginName = "xjail"
+
+// StopStatus is the status of a hook that is meant to stop poudriere; EX_TEMPFAIL
+// of sysexits(3). No xjail that fails, is killed, or knows no hooks ends with it.
+const StopStatus = 75
+
+// Plugin is what the hooks know besides what poudriere tells them: what was in
+// force when they were installed, since poudriere's environment has none of it.
+type Plugin struct {
+	Program string // xjail, an absolute path
+	// Options come before the command: the state directory, the configuration.
+	// HookOptions are those of the command.
+	Options, HookOptions []string
+	// Limit is how long poudriere waits for a hook; whole seconds.
+	Limit time.Duration
+}
+
+// FileState says what became of an installed file.
+type FileState string
+
+// The states.
+const (
+	FileMissing  FileState = "missing"  // it is not there
+	FileCurrent  FileState = "current"  // it is what would be installed now
+	FileOutdated FileState = "outdated" // xjail wrote it, with another version or other settings
+	FileChanged  FileState = "changed"  // somebody changed it, or made it
+)
+
+// PluginFile is one file of the plugin.
+type PluginFile struct {
+	Path  string    `json:"path"`
+	State FileState `json:"state"`
+}
+
+// PluginDir is where poudriere finds the hooks.
+func (c Config) PluginDir() string { return filepath.Join(c.Dir(), "hooks", "plugins", pluginName) }
+
+// pluginNames are the files of the plugin, sorted.
+func pluginNames() []string {
+	entries, err := pluginFiles.ReadDir("plugin")
+	if err != nil {
+		panic(err) // they are in the program
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// check refuses what cannot be a word of the hooks.
+func (p Plugin) check() error {
+	for _, word := range slices.Concat([]string{p.Program}, p.Options, p.HookOptions) {
+		if strings.ContainsAny(word, "\n\r\x00") {
+			return fault.New(fault.Usage, "use a path without line breaks", "%q cannot be written into a hook", word)
+		}
+	}
+	if !filepath.IsAbs(p.Program) {
+		return fault.New(fault.Usage, "", "xjail's own path is not absolute: %q", p.Program)
+	}
+	if p.Limit < time.Second || p.Limit%time.Second != 0 {
+		return fault.New(fault.Usage, "--limit 5m", "a hook's limit is whole seconds, at least one, and not %v", p.Limit)
+	}
+	return nil
+}
+
+// text is a file of the plugin as it is installed.
+func (p Plugin) text(name string) []byte {
+	text, err := pluginFiles.ReadFile("plugin/" + name)
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@LIMIT@'", strconv.Itoa(int(p.Limit/time.Second)),
+		"'@OPTIONS@' ", shellWords(p.Options), "'@HOOK@' ", shellWords(p.HookOptions))
+	filled := []byte(fill.Replace(string(text)))
+	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled)), 1)
+}
+
+// shellWord quotes a word for sh(1).
+func shellWord(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// shellWords are words with a blank behind each.
+func shellWords(words []string) string {
+	var b strings.Builder
+	for _, word := range words {
+		b.WriteString(shellWord(word) + " ")
+	}
+	return b.String()
+}
+
+// A file says what its digest was when it was written, with digestMark in the
+// place of the line that says it. So one that nobody changed is known, whichever
+// xjail wrote it.
+const (
+	digestMark  = "# @DIGEST@"
+	digestBegin = "# xjail "
+)
+
+func digestLine(filled []byte) string {
+	sum := sha256.Sum256(filled)
+	return digestBegin + hex.EncodeToString(sum[:])
+}
+
+// pristine tells whether a file is as some xjail wrote it.
+func pristine(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		if bytes.HasPrefix(line, []byte(digestBegin)) {
+			filled := bytes.Replace(text, line, []byte(digestMark), 1)
+			return digestLine(filled) == string(line)
+		}
+	}
+	return false
+}
+
+// PluginStatus compares the plugin that is installed with p. The error is
+// fault.Unsafe where something else than a directory of files is in its place.
+func (c Config) PluginStatus(p Plugin) ([]PluginFile, error) {
+	dir, err := c.openPlugin()
+	if err != nil {
+		return nil, err
+	}
+	if dir != nil {
+		defer dir.Close()
+	}
+	var list []PluginFile
+	for _, name := range pluginNames() {
+		state := FileMissing
+		if dir != nil {
+			if state, err = fileState(dir, name, p.text(name)); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, PluginFile{filepath.Join(c.PluginDir(), name), state})
+	}
+	return list, nil
+}
+
+// openPlugin opens the plugin's directory; nil when there is none.
+func (c Config) openPlugin() (*os.Root, error) {
+	st, err := os.Lstat(c.PluginDir())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fault.Wrap(fault.Permission, err, "poudriere's hooks", "run it as root")
+	case !st.IsDir():
+		return nil, fault.New(fault.Unsafe, "remove it, and install the hooks", "%s is no directory", c.PluginDir())
+	}
+	dir, err := os.OpenRoot(c.PluginDir())
+	return dir, fault.Wrap(fault.Permission, err, "poudriere's hooks", "run it as root")
+}
+
+// pluginFileMax is more than any file of the plugin has, in bytes.
+const pluginFileMax = 64 << 10
+
+// fileState compares one file.
+func fileState(dir *os.Root, name string, want []byte) (FileState, error) {
+	st, err := dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return FileMissing, nil
+	case err != nil:
+		return "", fault.Wrap(fault.Permission, err, "poudriere's hooks", "run it as root")
+	case !st.Mode().IsRegular() || st.Size() > pluginFileMax:
+		return FileChanged, nil
+	}
+	text, err := dir.ReadFile(name)
+	switch {
+	case err != nil:
+		return "", fault.Wrap(fault.Permission, err, "poudriere's hooks", "run it as root")
+	case bytes.Equal(text, want):
+		return FileCurrent, nil
+	case pristine(text):
+		return FileOutdated, nil
+	}
+	return FileChanged, nil
+}
