@@ -114,8 +114,13 @@ func (s Store) runProbe(ctx context.Context, r *Record, patience time.Duration) 
 
 const probeWord = "xjail-probe"
 
-// capture runs a command and returns what it prints, one line each.
+// capture runs a program and returns what it prints.
 func (s Store) capture(ctx context.Context, r *Record, argv []string) (status int, out, errText string, err error) {
+	return s.captureCommand(ctx, r, &Command{Argv: argv, probe: true})
+}
+
+// captureCommand runs a command without input and returns what it prints.
+func (s Store) captureCommand(ctx context.Context, r *Record, c *Command) (status int, out, errText string, err error) {
 	var stdout, stderr tailWriter
 	outFile, outDone, err := pipeTo(&stdout)
 	if err != nil {
@@ -128,7 +133,8 @@ func (s Store) capture(ctx context.Context, r *Record, argv []string) (status in
 	}
 	null, err := os.Open(os.DevNull)
 	if err == nil {
-		status, err = s.exec(ctx, r, &Command{Argv: argv, probe: true, Stdin: null, Stdout: outFile, Stderr: errFile})
+		c.Stdin, c.Stdout, c.Stderr = null, outFile, errFile
+		status, err = s.exec(ctx, r, c)
 		null.Close()
 	}
 	outFile.Close()

@@ -21,7 +21,7 @@ var arrows = map[string]string{
 	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
-	"hooks/poudriere":          "activators/formats/shell arch internal/fault",
+	"hooks/poudriere":          "activators/formats/shell arch internal/fault internal/rootpath jail",
 	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
