@@ -14,7 +14,7 @@ import (
 // What a state directory, the directory of the jails and that of a jail have in
 // them. docs/configuration.md has the table.
 var (
-	stateNames = []string{"jails", "emulators", "cache", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
+	stateNames = []string{"jails", "emulators", "cache", "poudriere", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
 	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest", RegistrationName, RegistrationName + ".new"}
 )
 

@@ -48,7 +48,7 @@ type FileState string
 const (
 	FileMissing  FileState = "missing"  // it is not there
 	FileCurrent  FileState = "current"  // it is what would be installed now
-	FileOutdated FileState = "outdated" // xjail wrote it, with another version or other settings
+	FileOutdated FileState = "outdated" // another xjail wrote it, or this one with other settings
 	FileChanged  FileState = "changed"  // somebody changed it, or made it
 )
 
@@ -99,7 +99,7 @@ func (p Plugin) text(name string) []byte {
 	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@LIMIT@'", strconv.Itoa(int(p.Limit/time.Second)),
 		"'@OPTIONS@' ", shellWords(p.Options), "'@HOOK@' ", shellWords(p.HookOptions))
 	filled := []byte(fill.Replace(string(text)))
-	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled)), 1)
+	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled, name)), 1)
 }
 
 // shellWord quotes a word for sh(1).
@@ -115,33 +115,56 @@ func shellWords(words []string) string {
 }
 
 // A file says what its digest was when it was written, with digestMark in the
-// place of the line that says it. So one that nobody changed is known, whichever
-// xjail wrote it.
+// place of the line that says it, and that of what it was made from. So one that
+// nobody changed is known, whichever xjail wrote it.
 const (
 	digestMark  = "# @DIGEST@"
 	digestBegin = "# xjail "
 )
 
-func digestLine(filled []byte) string {
-	sum := sha256.Sum256(filled)
-	return digestBegin + hex.EncodeToString(sum[:])
+func digestLine(filled []byte, name string) string {
+	return digestBegin + textDigest(filled) + " " + sourceDigest(name)
 }
 
-// pristine tells whether a file is as some xjail wrote it.
-func pristine(text []byte) bool {
+// sourceDigest is that of a file of the plugin before anything is filled in.
+func sourceDigest(name string) string {
+	text, err := pluginFiles.ReadFile("plugin/" + name)
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	return textDigest(text)
+}
+
+func textDigest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// pristine tells whether a file is as some xjail wrote it, and the digest of what
+// it was made from.
+func pristine(text []byte) (source string, ok bool) {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSuffix(line, []byte("\n"))
-		if bytes.HasPrefix(line, []byte(digestBegin)) {
+		words, ours := bytes.CutPrefix(line, []byte(digestBegin))
+		sum, source, two := bytes.Cut(words, []byte(" "))
+		if ours && two {
 			filled := bytes.Replace(text, line, []byte(digestMark), 1)
-			return digestLine(filled) == string(line)
+			return string(source), textDigest(filled) == string(sum)
 		}
 	}
-	return false
+	return "", false
 }
 
-// PluginStatus compares the plugin that is installed with p. The error is
-// fault.Unsafe where something else than a directory of files is in its place.
-func (c Config) PluginStatus(p Plugin) ([]PluginFile, error) {
+// PluginStatus says which files of the plugin are there, and whether they are
+// this xjail's. The error is fault.Unsafe where something else than a directory is
+// in its place.
+func (c Config) PluginStatus() ([]PluginFile, error) {
+	return c.pluginFiles(func(string) []byte { return nil })
+}
+
+// pluginFiles is PluginStatus where want says what the files shall be; nil for
+// what this xjail writes with whatever settings.
+func (c Config) pluginFiles(want func(name string) []byte) ([]PluginFile, error) {
 	dir, err := c.openPlugin()
 	if err != nil {
 		return nil, err
@@ -153,7 +176,7 @@ func (c Config) PluginStatus(p Plugin) ([]PluginFile, error) {
 	for _, name := range pluginNames() {
 		state := FileMissing
 		if dir != nil {
-			if state, err = fileState(dir, name, p.text(name)); err != nil {
+			if state, err = fileState(dir, name, want(name)); err != nil {
 				return nil, err
 			}
 		}
@@ -192,13 +215,17 @@ func fileState(dir *os.Root, name string, want []byte) (FileState, error) {
 		return FileChanged, nil
 	}
 	text, err := dir.ReadFile(name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", fault.Wrap(fault.Permission, err, "poudriere's hooks", "run it as root")
-	case bytes.Equal(text, want):
-		return FileCurrent, nil
-	case pristine(text):
-		return FileOutdated, nil
 	}
-	return FileChanged, nil
+	source, ok := pristine(text)
+	switch {
+	case want != nil && bytes.Equal(text, want):
+		return FileCurrent, nil
+	case !ok:
+		return FileChanged, nil
+	case want == nil && source == sourceDigest(name):
+		return FileCurrent, nil
+	}
+	return FileOutdated, nil
 }

@@ -26,7 +26,7 @@ func (c Config) InstallPlugin(p Plugin, force, dryRun bool) ([]PluginFile, error
 	if st, err := os.Stat(c.Dir()); err != nil || !st.IsDir() {
 		return nil, fault.New(fault.NotFound, "install poudriere first, or name its configuration with --poudriere-etc DIR", "there is no %s", c.Dir())
 	}
-	was, err := c.PluginStatus(p)
+	was, err := c.pluginFiles(p.text)
 	if err != nil {
 		return was, err
 	}
@@ -145,8 +145,8 @@ func replacePluginFile(dir *os.Root, name string, text []byte) error {
 // UninstallPlugin takes the hooks away, and returns what was there. What somebody
 // changed is fault.Exists, with nothing removed, unless force is given. Files
 // that are none of the plugin's stay, and the directory with them.
-func (c Config) UninstallPlugin(p Plugin, force, dryRun bool) ([]PluginFile, error) {
-	was, err := c.PluginStatus(p)
+func (c Config) UninstallPlugin(force, dryRun bool) ([]PluginFile, error) {
+	was, err := c.PluginStatus()
 	if err != nil {
 		return was, err
 	}

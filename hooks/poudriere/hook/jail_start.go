@@ -31,7 +31,7 @@ func (j *job) jailStart(ctx context.Context) error {
 	}
 	err := j.smoke(ctx, ref)
 	if err == nil {
-		return errors.Join(w.keep(ctx), nil)
+		return w.sweep(ctx) // what was replaced is not wanted back
 	}
 	var s *Stop
 	if errors.As(err, &s) || len(w.done) == 0 {

@@ -193,11 +193,6 @@ func (w *wiring) undo(ctx context.Context) error {
 	return w.sweep(ctx)
 }
 
-// keep ends the trial: the old files go.
-func (w *wiring) keep(ctx context.Context) error {
-	return w.sweep(ctx)
-}
-
 // sweep removes the old files.
 func (w *wiring) sweep(ctx context.Context) error {
 	st, err := w.root.Lstat(wiringDir)
