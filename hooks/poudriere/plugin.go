@@ -2,9 +2,7 @@ package poudriere
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -96,11 +94,14 @@ func (p Plugin) text(name string) []byte {
 	if err != nil {
 		panic(err) // it is in the program
 	}
-	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@LIMIT@'", strconv.Itoa(int(p.Limit/time.Second)),
+	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@LIMIT@'", strconv.Itoa(int((p.Limit+grace)/time.Second)),
 		"'@OPTIONS@' ", shellWords(p.Options), "'@HOOK@' ", shellWords(p.HookOptions))
 	filled := []byte(fill.Replace(string(text)))
 	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled, name)), 1)
 }
+
+// grace is how much later the shell ends an xjail that did not end by itself.
+const grace = 2 * time.Second
 
 // shellWord quotes a word for sh(1).
 func shellWord(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
@@ -123,7 +124,7 @@ const (
 )
 
 func digestLine(filled []byte, name string) string {
-	return digestBegin + textDigest(filled) + " " + sourceDigest(name)
+	return digestBegin + digestOf(string(filled)) + " " + sourceDigest(name)
 }
 
 // sourceDigest is that of a file of the plugin before anything is filled in.
@@ -132,12 +133,7 @@ func sourceDigest(name string) string {
 	if err != nil {
 		panic(err) // it is in the program
 	}
-	return textDigest(text)
-}
-
-func textDigest(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return digestOf(string(text))
 }
 
 // pristine tells whether a file is as some xjail wrote it, and the digest of what
@@ -149,7 +145,7 @@ func pristine(text []byte) (source string, ok bool) {
 		sum, source, two := bytes.Cut(words, []byte(" "))
 		if ours && two {
 			filled := bytes.Replace(text, line, []byte(digestMark), 1)
-			return string(source), textDigest(filled) == string(sum)
+			return string(source), digestOf(string(filled)) == string(sum)
 		}
 	}
 	return "", false
