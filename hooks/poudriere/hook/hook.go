@@ -57,7 +57,9 @@ type World struct {
 	inspect   func(context.Context, string) (*qemu.Emulator, error)
 	exec      execFunc
 	pkgStatic string // the host's pkg
-	now       func() time.Time
+	// pkgVersion asks a pkg for its version.
+	pkgVersion func(ctx context.Context, pkg string) string
+	now        func() time.Time
 }
 
 // New is this machine.
@@ -65,7 +67,7 @@ func New(store jail.Store, config *jail.Config, table activators.Machine, say fu
 	return &World{
 		Store: store, Config: config, Table: table, Say: say,
 		guest: "freebsd", natives: Natives, find: qemu.Find, inspect: qemu.Inspect, exec: jexec(),
-		pkgStatic: "/usr/local/sbin/pkg-static", now: time.Now,
+		pkgStatic: "/usr/local/sbin/pkg-static", pkgVersion: askPkg, now: time.Now,
 	}
 }
 

@@ -27,7 +27,7 @@ func (j *job) pkgrepoSign(ctx context.Context) error {
 	}
 	defer ref.Close()
 	want := jailPkgVersion(j.call.Args[0])
-	if want == "" || want != j.hostPkgVersion(ctx) {
+	if want == "" || want != j.pkgVersion(ctx, j.pkgStatic) {
 		return nil
 	}
 	st, err := ref.Lstat(pkgInJail)
@@ -71,11 +71,11 @@ func pkgVersion(file string) string {
 	return version
 }
 
-// hostPkgVersion is what the host's pkg says of itself.
-func (j *job) hostPkgVersion(ctx context.Context) string {
+// askPkg is what a pkg of the host says of its version; "" when it says nothing.
+func askPkg(ctx context.Context, pkg string) string {
 	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(limited, j.pkgStatic, "-v")
+	cmd := exec.CommandContext(limited, pkg, "-v")
 	cmd.Env = jexecEnv
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

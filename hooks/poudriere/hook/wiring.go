@@ -115,28 +115,47 @@ func (w *wiring) tool(name string) error {
 	if err := w.badTool(w.root, name); err != nil {
 		return err
 	}
-	if w.manifest != nil {
-		for _, beside := range w.manifest.Beside(name) {
-			if err := w.beside(beside); err != nil {
-				return err
-			}
-		}
+	if err := w.besides(name); err != nil {
+		return err
 	}
 	return w.replace(name)
 }
 
-// beside links a file that must be where the compiler is. The jail's own wins, and
-// then the compiler stays as it is.
-func (w *wiring) beside(name string) error {
+// besides links the files that must be where a tool is, all of them or none.
+func (w *wiring) besides(name string) error {
+	if w.manifest == nil {
+		return nil
+	}
+	list := w.manifest.Beside(name)
+	for _, beside := range list {
+		if err := w.mayBeside(beside); err != nil {
+			return err
+		}
+	}
+	for _, beside := range list {
+		if err := w.beside(beside); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayBeside looks whether there is such a file, and room for it: the jail's own
+// wins, and then the tool stays as it is.
+func (w *wiring) mayBeside(name string) error {
 	tool, err := w.root.Lstat(path.Join(nxb.Dir, name))
 	if err != nil {
 		return err
 	}
-	if st, err := w.root.Lstat(name); err == nil {
-		if os.SameFile(st, tool) {
-			return nil
-		}
+	if st, err := w.root.Lstat(name); err == nil && !os.SameFile(st, tool) {
 		return fmt.Errorf("the jail has a /%s of its own", name)
+	}
+	return nil
+}
+
+func (w *wiring) beside(name string) error {
+	if _, err := w.root.Lstat(name); err == nil {
+		return nil
 	}
 	if err := w.root.Link(path.Join(nxb.Dir, name), name); err != nil {
 		return err
