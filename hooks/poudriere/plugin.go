@@ -2,8 +2,11 @@ package poudriere
 
 import (
 	"bytes"
+	"debug/elf"
 	"embed"
+	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,6 +40,8 @@ type Plugin struct {
 	Options, HookOptions []string
 	// Limit is how long poudriere waits for a hook; whole seconds.
 	Limit time.Duration
+
+	machine string // e_machine of Program, as it is in the file, in hexadecimal
 }
 
 // FileState says what became of an installed file.
@@ -88,13 +93,27 @@ func (p Plugin) check() error {
 	return nil
 }
 
+// machineOf reads e_machine of a program, bytes 18 and 19 of its ELF header.
+func machineOf(program string) (string, error) {
+	f, err := os.Open(program)
+	if err != nil {
+		return "", fault.Wrap(fault.NotFound, err, "xjail itself", "")
+	}
+	defer f.Close()
+	header := make([]byte, 20)
+	if _, err := io.ReadFull(f, header); err != nil || string(header[:4]) != elf.ELFMAG {
+		return "", fault.New(fault.Damaged, "", "%s is no program", program)
+	}
+	return hex.EncodeToString(header[18:]), nil
+}
+
 // text is a file of the plugin as it is installed.
 func (p Plugin) text(name string) []byte {
 	text, err := pluginFiles.ReadFile("plugin/" + name)
 	if err != nil {
 		panic(err) // it is in the program
 	}
-	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@LIMIT@'", strconv.Itoa(int((p.Limit+grace)/time.Second)),
+	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@MACHINE@'", p.machine, "'@LIMIT@'", strconv.Itoa(int((p.Limit+grace)/time.Second)),
 		"'@OPTIONS@' ", shellWords(p.Options), "'@HOOK@' ", shellWords(p.HookOptions))
 	filled := []byte(fill.Replace(string(text)))
 	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled, name)), 1)

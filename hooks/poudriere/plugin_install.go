@@ -23,6 +23,10 @@ func (c Config) InstallPlugin(p Plugin, force, dryRun bool) ([]PluginFile, error
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	var err error
+	if p.machine, err = machineOf(p.Program); err != nil {
+		return nil, err
+	}
 	if st, err := os.Stat(c.Dir()); err != nil || !st.IsDir() {
 		return nil, fault.New(fault.NotFound, "install poudriere first, or name its configuration with --poudriere-etc DIR", "there is no %s", c.Dir())
 	}
