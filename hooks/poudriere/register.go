@@ -21,6 +21,8 @@ type Subject struct {
 	Root string
 	// Dir is its directory in the state directory.
 	Dir string
+	// Emulated: an emulator runs its programs.
+	Emulated bool
 	// Activate has the machine's activators in order; nil when the jail uses none.
 	Activate func(context.Context) error
 }
