@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -25,6 +27,16 @@ func (s Store) Hold(name string) (*Held, error) {
 		return nil, err
 	}
 	return &Held{Record: r, Dir: s.dir(name), store: s, lock: l}, nil
+}
+
+// Claim takes a jail in whatever state it is, complete or not; release lets others
+// have it again.
+func (s Store) Claim(name string) (release func(), err error) {
+	l, err := s.lock(name, unix.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	return l.release, nil
 }
 
 // Release lets others have the jail again.

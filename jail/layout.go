@@ -15,12 +15,16 @@ import (
 // them. docs/configuration.md has the table.
 var (
 	stateNames = []string{"jails", "emulators", "cache", "poudriere", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
-	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest", RegistrationName, RegistrationName + ".new"}
+	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest", RegistrationName, RegistrationName + ".new", BuildDirName}
 )
 
 // RegistrationName is the file in a jail's directory that says how poudriere
 // knows the jail.
 const RegistrationName = "poudriere.json"
+
+// BuildDirName is the directory in a jail's directory with what poudriere would
+// have a build find.
+const BuildDirName = "poudriere"
 
 // Unknown are the paths in the state directory that are none of xjail's.
 func (s Store) Unknown() ([]string, error) {

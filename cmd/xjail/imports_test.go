@@ -19,7 +19,7 @@ const module = "github.com/xjail/xjail/"
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
 	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest qemu",
-	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
+	"doctor":                   "activators activators/persist arch hooks/poudriere internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
 	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb qemu",
 	"hooks/poudriere":          "activators/formats/shell arch internal/fault internal/rootpath jail",

@@ -1,6 +1,7 @@
 package poudriere
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type Subject struct {
 	Root string
 	// Dir is its directory in the state directory.
 	Dir string
+	// Emulated: an emulator runs its programs.
+	Emulated bool
 	// Activate has the machine's activators in order; nil when the jail uses none.
 	Activate func(context.Context) error
 }
@@ -113,21 +116,14 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	case name == "":
 		name = s.Name
 	}
-	if err := checkName(name); err != nil {
+	if err := p.accepts(s, name); err != nil {
 		return nil, err
 	}
 	if old != nil && !old.Begun && (old.Jail.Name != name || old.Etc != p.Etc) {
 		return nil, fault.New(fault.Exists, "xjail poudriere unregister "+s.Name, "jail %s is registered with poudriere as %s, in %s", s.Name, old.Jail.Name, old.Etc)
 	}
-	if !p.Configured() && !isDir(p.Dir()) {
-		return nil, fault.New(fault.NotFound, "pkg install poudriere-devel; --poudriere-etc DIR names another place; mkdir -p "+p.Dir()+" when it is to come later",
-			"there is no poudriere here: no poudriere.conf in %s", p.Etc)
-	}
 	archName, err := ArchName(s.Arch)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkMount(s.Root); err != nil {
 		return nil, err
 	}
 	asked := req.Version
@@ -144,6 +140,43 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	}, nil
 }
 
+// Accepts refuses what can be told before the root is there: a name or a place
+// that poudriere cannot have, an architecture that it does not know, a jail of
+// that name.
+func (p *Poudriere) Accepts(s Subject, req Request) error {
+	name := cmp.Or(req.As, s.Name)
+	if err := p.accepts(s, name); err != nil {
+		return err
+	}
+	now, err := p.Jail(name)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return taken(now)
+}
+
+func taken(now *Jail) error {
+	return fault.New(fault.Exists, "another name with --as, or poudriere jail -d -j "+now.Name+" first",
+		"poudriere has a jail %s already, of method %q at %s", now.Name, now.Method, now.Mnt)
+}
+
+func (p *Poudriere) accepts(s Subject, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if !p.Configured() && !isDir(p.Dir()) {
+		return fault.New(fault.NotFound, "pkg install poudriere-devel; --poudriere-etc DIR names another place; mkdir -p "+p.Dir()+" when it is to come later",
+			"there is no poudriere here: no poudriere.conf in %s", p.Etc)
+	}
+	if _, err := ArchName(s.Arch); err != nil {
+		return err
+	}
+	return checkMount(s.Root)
+}
+
 // planKnown compares with what poudriere has under that name.
 func (p *Poudriere) planKnown(plan *Plan) error {
 	now, err := p.Jail(plan.Jail.Name)
@@ -154,8 +187,7 @@ func (p *Poudriere) planKnown(plan *Plan) error {
 		return err
 	}
 	if plan.old == nil || !ours(plan.old, now) {
-		return fault.New(fault.Exists, "another name with --as, or poudriere jail -d -j "+now.Name+" first",
-			"poudriere has a jail %s already, of method %q at %s", now.Name, now.Method, now.Mnt)
+		return taken(now)
 	}
 	plan.Known, plan.Before = true, now
 	plan.Jail.Timestamp = now.Timestamp

@@ -63,8 +63,8 @@ Poudriere ends what takes too long, by times that are made for native builds. So
 the jail gets a file of longer ones; see xjail poudriere timeouts. --slowness
 none leaves them as they are.
 
-A jail that is registered already is looked at again: what is not as it should be
-is mended. xjail destroy takes the registration away.`
+A jail that is registered already is looked at again, and what is not as it
+should be is mended. xjail destroy takes the registration away.`
 
 func newPoudriereRegister(g *globals) *cobra.Command {
 	o := &poudriereOptions{}
@@ -202,7 +202,7 @@ func (g *globals) printRegisterPlan(ctx context.Context, p *poudriere.Poudriere,
 // subjectOf is a jail as package poudriere takes it.
 func subjectOf(r *jail.Record, dir string) (poudriere.Subject, error) {
 	a, err := arch.Lookup(r.Arch)
-	return poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Dir: dir}, err
+	return poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Dir: dir, Emulated: r.Emulator != nil || r.NotRun != ""}, err
 }
 
 func newPoudriereUnregister(g *globals) *cobra.Command {
@@ -210,9 +210,9 @@ func newPoudriereUnregister(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unregister NAME",
 		Short: "Have poudriere forget a jail",
-		Long: `Take away what register made: the jail's directory in poudriere.d/jails, its file
-of times unless that was changed, and the snapshot @clean of its dataset. The
-jail itself stays, and so do packages, logs and whatever else poudriere has.
+		Long: `Take away what register made: the jail's directory in poudriere.d/jails, its
+file of times unless that was changed, and the snapshot @clean of its dataset.
+The jail itself stays, and so do packages, logs and what else poudriere has.
 
 While poudriere runs with the jail nothing is changed (exit status 11).`,
 		Example:           "  xjail poudriere unregister arm64\n  xjail poudriere unregister arm64 --dry-run",

@@ -26,8 +26,8 @@ them, by how much longer programs of the jail take than this machine's: that is
 measured in a few seconds of CPU time, or given by --slowness.
 
 They are written to poudriere.d/<jail>-poudriere.conf. A file of that name that
-xjail did not write, or that was changed since, stays (exit status 16); the lines
-are printed, to be added by hand.`
+xjail did not write, or that was changed since, stays (exit status 16); the
+lines are printed, to be added by hand.`
 
 func newPoudriereTimeouts(g *globals) *cobra.Command {
 	slowness, dryRun := "", false
