@@ -37,6 +37,7 @@ func newPoudriere(g *globals) *cobra.Command {
 	cmd.PersistentFlags().String(poudriereFlag, "", poudriereFlagText)
 	cmd.AddCommand(newPoudriereRegister(g), newPoudriereUnregister(g), newPoudriereTimeouts(g))
 	cmd.AddCommand(newPoudriereHooks(g), newPoudriereHook(g))
+	cmd.AddCommand(newPoudriereReport(g))
 	return cmd
 }
 
