@@ -83,15 +83,16 @@ type job struct {
 // events are those that are for xjail, by hook and event. Poudriere calls a hook
 // with every event that it has.
 var events = map[string]func(*job, context.Context) error{
-	"bulk start":      (*job).bulkStart,
-	"bulk done":       (*job).bulkEnd,
-	"bulk crashed":    (*job).bulkEnd,
-	"jail mount":      (*job).jailMount,
-	"jail start":      (*job).jailStart,
-	"jail stop":       (*job).jailStop,
-	"builder start":   (*job).builderStart,
-	"pkgbuild failed": (*job).pkgbuildFailed,
-	"pkgrepo sign":    (*job).pkgrepoSign,
+	"bulk start":       (*job).bulkStart,
+	"bulk done":        (*job).bulkEnd,
+	"bulk crashed":     (*job).bulkEnd,
+	"jail mount":       (*job).jailMount,
+	"jail start":       (*job).jailStart,
+	"jail stop":        (*job).jailStop,
+	"builder start":    (*job).builderStart,
+	"pkgbuild failed":  (*job).pkgbuildFailed,
+	"pkgbuild skipped": (*job).pkgbuildSkipped,
+	"pkgrepo sign":     (*job).pkgrepoSign,
 }
 
 // Hooks are the hooks for which there are events.
