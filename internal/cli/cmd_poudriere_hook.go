@@ -29,8 +29,8 @@ type hookOptions struct {
 // some hundred megabytes, and disks of build machines are busy.
 const hookLimit = 5 * time.Minute
 
-const hookLong = `What the hooks that xjail poudriere hooks install puts into poudriere.d call, with
-what poudriere tells them: the hook, the event and its arguments, and in the
+const hookLong = `What the hooks call that xjail poudriere hooks install puts into poudriere.d,
+with what poudriere tells them: the hook, the event and its arguments, and in the
 environment JAILNAME, MASTERMNT and others. docs/poudriere-hooks.md says what is
 done about each event.
 

@@ -68,7 +68,7 @@ func newMachine(t *testing.T) *machine {
 		"JAILNAME": "m64", "POUDRIERED": filepath.Join(dir, "etc/poudriere.d"), "MASTERMNT": m.ref, "MASTERNAME": "m64-default",
 		"BUILDNAME": "2026-11-28_12h00m00s", "PTNAME": "default",
 	}
-	m.World = New(jail.Store{Dir: filepath.Join(dir, "state")}, &jail.Config{}, newFakeTable(), func(line string) { m.said = append(m.said, line) })
+	m.World = New(jail.Store{Dir: filepath.Join(dir, "it's a $state")}, &jail.Config{}, newFakeTable(), func(line string) { m.said = append(m.said, line) })
 	m.World.natives = func() []string { return append(Natives(), "amd64", "i386") }
 	m.World.find = m.findHere
 	m.World.exec, m.World.pkgStatic = nil, filepath.Join(dir, "local/sbin/pkg-static")
