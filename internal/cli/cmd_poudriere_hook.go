@@ -30,9 +30,9 @@ type hookOptions struct {
 const hookLimit = 5 * time.Minute
 
 const hookLong = `What the hooks call that xjail poudriere hooks install puts into poudriere.d,
-with what poudriere tells them: the hook, the event and its arguments, and in the
-environment JAILNAME, MASTERMNT and others. docs/poudriere-hooks.md says what is
-done about each event.
+with what poudriere tells them: the hook, the event and its arguments, and in
+the environment JAILNAME, MASTERMNT and others. docs/poudriere-hooks.md says
+what is done about each event.
 
 For a native jail, and for an event that is not for xjail, nothing is done or
 said. The status is 0 also when something went wrong, which is said on stdout;
