@@ -27,6 +27,7 @@ type Record struct {
 	Arch       string             `json:"arch"`
 	Guest      string             `json:"guest_os,omitempty"` // linux or freebsd
 	Created    time.Time          `json:"created"`
+	Updated    time.Time          `json:"updated,omitzero"`
 	Root       string             `json:"root"`
 	Outside    bool               `json:"outside_state,omitempty"` // made with --path
 	Source     SourceRecord       `json:"source"`
