@@ -83,8 +83,7 @@ type EmulatorRecord struct {
 
 // EmulatorHint is how a jail in which nothing could be run gets an emulator.
 func (r *Record) EmulatorHint() string {
-	return "install an emulator that runs programs of " + r.Guest + " for " + r.Arch + " here, then xjail destroy " + r.Name +
-		" and make it again: what was downloaded is in the cache"
+	return "install an emulator that runs programs of " + r.Guest + " for " + r.Arch + " here; then xjail update " + r.Name + " takes it"
 }
 
 // Probe is the foreign program whose run ended the creation.
