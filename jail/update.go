@@ -98,6 +98,7 @@ func (s Store) updateRoot(ctx context.Context, p *UpdatePlan, old *Record, w Wat
 	}
 	err := u.change(ctx)
 	if err == nil {
+		w.Step("record", "write the record")
 		err = s.save(u.intent.New)
 	}
 	if err != nil {
