@@ -51,7 +51,9 @@ func (s Store) Unknown() ([]string, error) {
 
 // strangersIn are the paths in the directory of a jail that no jail has.
 func (s Store) strangersIn(name string) []string {
-	list, _ := strangers(s.dir(name), func(e fs.DirEntry) bool { return slices.Contains(jailNames, e.Name()) })
+	list, _ := strangers(s.dir(name), func(e fs.DirEntry) bool {
+		return slices.Contains(jailNames, e.Name()) || slices.Contains(updateNames, e.Name())
+	})
 	return list
 }
 
