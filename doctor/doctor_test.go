@@ -242,7 +242,7 @@ var ills = []struct {
 	{"manifest of tools damaged", func(t *testing.T, w *World) { write(t, w.at("jails/home/tools/manifest.json"), "{", 0o600) }, "jail-tools", Failed, "tools install"},
 	{"poudriere has forgotten the jail", func(t *testing.T, w *World) {
 		write(t, w.at("jails/home/poudriere.json"), `{"version": 1, "poudriere_etc": "/nowhere", "jail": {"name": "home", "mnt": "/"}}`, 0o600)
-	}, "jail-poudriere", Failed, "xjail poudriere register home"},
+	}, "jail-poudriere", Failed, "poudriere register home --poudriere-etc /nowhere, or xjail"},
 	{"entry that takes native programs", func(t *testing.T, w *World) {
 		w.record(t, func(r *jail.Record) {
 			r.Activators = []activators.Entry{{Name: "wide", Interpreter: "/bin/q", Magic: []byte("\x7fELF"), Enabled: true}}

@@ -74,7 +74,7 @@ func (w *World) registered(ctx context.Context, r *jail.Record) []jail.Check {
 		return nil
 	}
 	p := poudriere.New(poudriere.Config{})
-	return p.Check(ctx, poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Dir: w.Store.JailDir(r.Name)})
+	return p.Check(ctx, poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Updated: r.Updated, Dir: w.Store.JailDir(r.Name)})
 }
 
 // jailFinding is a check of verify as a Finding, with what mends it.

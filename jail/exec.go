@@ -72,7 +72,7 @@ func checkPlaced(r *Record) error {
 	if err == nil {
 		err = errors.New("it is not the file that was put there")
 	}
-	return fault.New(fault.BadEmulator, "xjail verify "+r.Name+" tells more; xjail destroy "+r.Name+" and make it again",
+	return fault.New(fault.BadEmulator, "xjail verify "+r.Name+" tells more; xjail update "+r.Name+" puts one there again",
 		"emulator %s of jail %s: %w", r.Emulator.Path, r.Name, err)
 }
 

@@ -61,7 +61,7 @@ func (s Store) unfinishedTools(name string) bool {
 
 // recoverFirst is recoverTools for a command that shares the jail with others.
 func (s Store) recoverFirst(name string) error {
-	if !s.unfinishedTools(name) {
+	if !s.unfinishedTools(name) && !s.unfinishedUpdate(name) {
 		return nil
 	}
 	_, l, err := s.take(name)
@@ -241,6 +241,9 @@ func (s Store) takeLocked(name string) (*Record, *lock, error) {
 		return nil, nil, err
 	}
 	r, err := s.Load(name)
+	if err == nil {
+		r, err = s.recoverUpdate(r)
+	}
 	if err == nil {
 		err = s.recoverTools(r)
 	}

@@ -62,6 +62,8 @@ func (p *Poudriere) disagrees(ctx context.Context, s Subject, r *Registration, n
 		return "poudriere looks for it at " + now.Mnt + ", and it is at " + s.Root
 	case !strings.HasPrefix(now.Version, facts.Version):
 		return "poudriere takes it for " + now.Version + ", and it is " + facts.Version
+	case !r.Updated.Equal(s.Updated):
+		return "poudriere was not told that the jail was updated"
 	case r.Dataset != "" && p.guid(ctx, r.Dataset) == "":
 		return "the dataset " + r.Dataset + " has no snapshot @" + clean + ", which poudriere clones"
 	}

@@ -269,7 +269,7 @@ func sameDevice(a, b string) bool {
 	one, err1 := os.Stat(a)
 	two, err2 := os.Stat(b)
 	if err1 != nil || err2 != nil {
-		return err1 == nil // jails is not there yet
+		return true // jails is not there yet
 	}
 	x, ok1 := one.Sys().(*syscall.Stat_t)
 	y, ok2 := two.Sys().(*syscall.Stat_t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
@@ -21,6 +22,10 @@ type Subject struct {
 	Root string
 	// Dir is its directory in the state directory.
 	Dir string
+	// Updated is when it was updated last; the zero time for never.
+	Updated time.Time
+	// Emulated: an emulator runs its programs.
+	Emulated bool
 	// Activate has the machine's activators in order; nil when the jail uses none.
 	Activate func(context.Context) error
 }
@@ -34,7 +39,8 @@ type Request struct {
 	Version string
 	// Direct writes the files without poudriere, also where it is installed.
 	Direct bool
-	// Renew: the root was changed. The time and @clean follow.
+	// Renew: the root was changed, by others than xjail update, of which is known.
+	// The time and @clean follow.
 	Renew bool
 }
 
@@ -134,7 +140,7 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	}
 	return &Plan{
 		Jail: Jail{Name: name, Version: facts.Version, Arch: archName, Mnt: s.Root, Method: "null", PkgBase: "0"},
-		Etc:  p.Etc, subject: s, renew: req.Renew, old: old, asked: asked,
+		Etc:  p.Etc, subject: s, renew: req.Renew || old != nil && !old.Updated.Equal(s.Updated), old: old, asked: asked,
 	}, nil
 }
 
@@ -231,7 +237,7 @@ func (p *Poudriere) Register(ctx context.Context, plan *Plan) (*Registration, er
 	if plan.Nothing() {
 		return plan.old, nil
 	}
-	r := &Registration{Etc: plan.Etc, Jail: plan.Jail, Through: plan.Through, Dataset: plan.Dataset, Asked: plan.asked, Begun: true}
+	r := &Registration{Etc: plan.Etc, Jail: plan.Jail, Through: plan.Through, Dataset: plan.Dataset, Asked: plan.asked, Updated: plan.subject.Updated, Begun: true}
 	if plan.old != nil {
 		r.Limits, r.Through = plan.old.Limits, plan.old.Through
 		if r.Through == "" || !plan.Known {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
@@ -23,6 +24,8 @@ type Registration struct {
 	Through string `json:"through"`
 	// Asked is the version that the user gave, for a root that does not say its own.
 	Asked string `json:"version_asked,omitempty"`
+	// Updated is when the jail was updated last, as far as poudriere knows.
+	Updated time.Time `json:"updated,omitzero"`
 	// Begun: it has not come to its end. What there is of it goes.
 	Begun bool `json:"begun,omitempty"`
 	// Dataset is the root's, where poudriere clones jails by ZFS, and Snapshot
@@ -104,3 +107,7 @@ func replaceFile(name, text string) error {
 	}
 	return syncDir(filepath.Dir(name))
 }
+
+// CheckIdle refuses while poudriere runs with the jail; the error is
+// fault.Locked.
+func (r *Registration) CheckIdle() error { return r.Config().checkIdle(r.Jail.Name) }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 )
@@ -18,6 +19,8 @@ type execOptions struct {
 	binds []string
 	dir   string
 	bare  bool
+	like  bool
+	etc   string
 }
 
 // addFlags defines the flags of exec and shell.
@@ -26,13 +29,21 @@ func (o *execOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.user, "user", "u", "", "run as this `user` of the jail (default root)")
 	f.StringArrayVarP(&o.binds, "bind", "b", nil, "show the host's SRC at DST in the jail, `SRC:DST[:ro]`; can be repeated")
 	f.BoolVar(&o.bare, "no-tools", false, "run the jail's own programs only, not native tools")
+	f.BoolVar(&o.like, "like-poudriere", false, "as poudriere runs a build: its environment, and its make.conf")
+	f.StringVar(&o.etc, poudriereFlag, "", "with --like-poudriere, the `directory` of poudriere.conf (default: where the jail is registered, $POUDRIERE_ETC, /usr/local/etc)")
 	f.StringVarP(&o.dir, "dir", "C", "", "working `directory` in the jail (exec: /, shell: the user's home)")
 }
 
 const enterLong = `
 The jail has its own processes, mounts, host name and activators, and shares the
 network. Its environment is HOME, USER, LOGNAME, SHELL, PATH, TERM and XJAIL;
-nothing else of the caller's comes in without --env.`
+nothing else of the caller's comes in without --env.
+
+With --like-poudriere, in a jail of FreeBSD, programs get what those of a build
+get: PATH and setenv of the root's login.conf, UNAME_r, UNAME_v, UNAME_m,
+UNAME_p, OSVERSION, ABI_FILE, HOME, and make.conf with poudriere's lines, its
+make.conf files and those of its plugins. That is shown at /mnt; make finds it
+by __MAKE_CONF.`
 
 func newExec(g *globals) *cobra.Command {
 	o := &execOptions{}
@@ -44,7 +55,8 @@ signal when a signal ended it, 127 when it is not there, 126 when it cannot be
 run. Signals that xjail gets are passed on.` + "\n" + enterLong,
 		Example: `  xjail exec mips64 -- uname -m
   xjail exec mips64 --bind $PWD:/src --dir /src -- make
-  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'`,
+  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'
+  xjail exec arm64 --like-poudriere --bind /usr/ports -- make -C /usr/ports/shells/zsh`,
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -90,6 +102,11 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 			return err
 		}
 		c.Binds = append(c.Binds, b)
+	}
+	if o.like {
+		if err := likePoudriere(g, store, name, o.etc, c); err != nil {
+			return err
+		}
 	}
 	c.Warn = func(text string) {
 		if !g.quiet {
@@ -150,4 +167,39 @@ func allowFlagsAfterName(cmd *cobra.Command) *cobra.Command {
 		return run(cmd, args)
 	}
 	return cmd
+}
+
+// likePoudriere gives a command what poudriere gives a build; what the user asked
+// for comes over it.
+func likePoudriere(g *globals, store jail.Store, name, etc string, c *jail.Command) error {
+	r, err := store.Load(name)
+	if err != nil {
+		return err
+	}
+	s, err := subjectOf(r, store.JailDir(name))
+	if err != nil {
+		return err
+	}
+	reg, err := poudriere.Load(s.Dir)
+	if err != nil {
+		return err
+	}
+	if etc == "" && reg != nil {
+		etc = reg.Etc
+	}
+	config, err := poudriere.FindConfig(etc, g.Getenv)
+	if err != nil {
+		return err
+	}
+	b, err := poudriere.New(config).LikeBuild(s, reg)
+	if err != nil {
+		return err
+	}
+	dir, err := b.Write(s)
+	if err != nil {
+		return err
+	}
+	c.Env = append(b.Env, c.Env...)
+	c.Binds = append([]jail.Bind{{Source: dir, Target: poudriere.BuildMount, ReadOnly: true}}, c.Binds...)
+	return nil
 }

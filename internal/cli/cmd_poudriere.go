@@ -36,6 +36,7 @@ func newPoudriere(g *globals) *cobra.Command {
 	}
 	cmd.PersistentFlags().String(poudriereFlag, "", poudriereFlagText)
 	cmd.AddCommand(newPoudriereRegister(g), newPoudriereUnregister(g), newPoudriereTimeouts(g))
+	cmd.AddCommand(newPoudriereHooks(g), newPoudriereHook(g))
 	cmd.AddCommand(newPoudriereReport(g))
 	return cmd
 }
@@ -202,7 +203,7 @@ func (g *globals) printRegisterPlan(ctx context.Context, p *poudriere.Poudriere,
 // subjectOf is a jail as package poudriere takes it.
 func subjectOf(r *jail.Record, dir string) (poudriere.Subject, error) {
 	a, err := arch.Lookup(r.Arch)
-	return poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Dir: dir}, err
+	return poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Dir: dir, Updated: r.Updated, Emulated: r.Emulator != nil || r.NotRun != ""}, err
 }
 
 func newPoudriereUnregister(g *globals) *cobra.Command {
