@@ -74,9 +74,12 @@ func (c *choice) firstOf(class class, fatal bool) *event {
 			return e
 		}
 	}
+	if class != soft {
+		return nil
+	}
 	// hang/test and hang/deadlock are events as others.
 	for i := range c.events {
-		if e := &c.events[i]; e.rule.class == class && e.rule.class == soft && e.fatal == fatal {
+		if e := &c.events[i]; e.rule.class == soft && e.fatal == fatal {
 			return e
 		}
 	}

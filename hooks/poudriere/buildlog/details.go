@@ -18,9 +18,10 @@ func (c *choice) details(v *Verdict) {
 	found := c.main.found
 	v.Seconds, _ = strconv.ParseInt(found["secs"], 10, 64)
 	v.Syscall = found["syscall"]
-	if v.Rule == "syscall/large-inodes" {
+	switch v.Rule {
+	case "syscall/large-inodes":
 		v.Syscall = "getdents"
-	} else if v.Rule == "syscall/futex" {
+	case "syscall/futex":
 		v.Syscall = "futex"
 	}
 	c.target(v)

@@ -201,5 +201,5 @@ func (x *excerpter) insert(line Line) {
 	if i < len(lines) && lines[i].Number == line.Number {
 		return
 	}
-	x.out.lines = append(lines[:i:i], append([]Line{line}, lines[i:]...)...)
+	x.out.lines = slices.Insert(lines, i, line)
 }
