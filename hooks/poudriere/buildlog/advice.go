@@ -177,7 +177,7 @@ func (v *Verdict) adviseMachine(f *facts) []Advice {
 		return []Advice{{KeepEmulated, v.Program, "build the package that has the path again without native tools: in make.conf, .if ${.CURDIR:M*/CATEGORY/PORT}, CC=cc, .endif"}}
 	}
 	return []Advice{
-		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif"},
+		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif; where xjail's hooks lay native tools over the jail's that one is native too: then USE_GCC=yes, as compilers of the ports are emulated"},
 		{CheckJail, "", "try the native tools: xjail tools verify NAME"},
 	}
 }

@@ -74,9 +74,12 @@ func (c *choice) firstOf(class class, fatal bool) *event {
 			return e
 		}
 	}
+	if class != soft {
+		return nil
+	}
 	// hang/test and hang/deadlock are events as others.
 	for i := range c.events {
-		if e := &c.events[i]; e.rule.class == class && e.rule.class == soft && e.fatal == fatal {
+		if e := &c.events[i]; e.rule.class == soft && e.fatal == fatal {
 			return e
 		}
 	}
@@ -190,7 +193,7 @@ func (c *choice) nothing() Verdict {
 	at := c.end - 1
 	if c.first >= 0 {
 		v.Cause, v.Rule, at = BuildFailure, "build/failed", c.first
-		v.Emulation = No
+		v.Emulation, v.Target = No, targetOf(c.lines[at].Text)
 	}
 	for i := max(at-2, c.begin); i <= at; i++ {
 		if i < len(c.lines) && !c.skip[i] {

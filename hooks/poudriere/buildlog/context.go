@@ -75,7 +75,7 @@ func (f *facts) learnEnv(t string) {
 
 func (f *facts) learnLine(i int, t string) {
 	if m := phaseHeader.FindStringSubmatch(t); m != nil {
-		f.phase, f.begin = m[1], i
+		f.phase, f.begin, f.end = m[1], i, len(f.skip)
 		return
 	}
 	switch {

@@ -18,9 +18,10 @@ func (c *choice) details(v *Verdict) {
 	found := c.main.found
 	v.Seconds, _ = strconv.ParseInt(found["secs"], 10, 64)
 	v.Syscall = found["syscall"]
-	if v.Rule == "syscall/large-inodes" {
+	switch v.Rule {
+	case "syscall/large-inodes":
 		v.Syscall = "getdents"
-	} else if v.Rule == "syscall/futex" {
+	case "syscall/futex":
 		v.Syscall = "futex"
 	}
 	c.target(v)
@@ -55,6 +56,8 @@ func (c *choice) correct(v *Verdict) {
 	case v.Cause == EmulatorCrash && v.Rule == "emulator/signal" && v.Signal == "SIGABRT":
 		// abort(3) is the program's own decision.
 		v.Emulation = Perhaps
+	case v.Cause == EmulatorCrash && v.Emulation == Perhaps && v.Signal != "SIGABRT" && c.confirmed():
+		v.Emulation = Yes
 	case v.Cause == WrongMachine && c.main.found["em"] != "":
 		em, _ := strconv.ParseUint(c.main.found["em"], 10, 16)
 		if m := elf.Machine(em); (m == elf.EM_X86_64 || m == elf.EM_386) && c.arch != "" {
@@ -68,13 +71,25 @@ func (c *choice) correct(v *Verdict) {
 	v.Evidence = append(v.Evidence, c.lines[c.guessed])
 }
 
+// confirmed tells whether the emulator reports the death that a program reported
+// first: a handler of signals of ruby's or Java's ends in abort(3).
+func (c *choice) confirmed() bool {
+	for i := range c.events {
+		e := &c.events[i]
+		if e.rule.name == "emulator/signal" && e.at > c.main.at && e.at <= c.main.at+reach {
+			return true
+		}
+	}
+	return false
+}
+
 // prove adds what else the reader should see: the sign of failure.
 func (c *choice) prove(v *Verdict) {
 	if v.Cause == BuildFailure && v.Rule != "crash/shell" || c.main.at >= len(c.lines) {
 		return
 	}
 	for i := c.main.at + 1; i < min(c.main.at+reach, c.end) && len(v.Evidence) < 3; i++ {
-		if !c.skip[i] && marks.MatchString(c.lines[i].Text) {
+		if !c.skip[i] && isMark(c.lines[i].Text) {
 			v.Evidence = append(v.Evidence, c.lines[i])
 			return
 		}

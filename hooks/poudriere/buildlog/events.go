@@ -23,6 +23,19 @@ var marks = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`dpkg: error`, `collect2: (?:fatal )?error`, `FAIL\b`, `Failed to install the following`, `error: failed to solve`, `error: builder for`, `=> ERROR`, `make: .*Error \d+`, `=>> Killing`,
 }, "|") + `)|\bError \d+$|\*\*\* .*(?:Error|failed)|fatal error\b|(?:linker|frontend) command failed|exit(?:ed with)? (?:code|status):? \d+$`)
 
+// markWords are in every line that marks has: looking for them is cheaper.
+var markWords = []string{"***", "rror", "stopped", "FAIL", "Stop", "===>", "Killing", "E: ", "failed", "incomplete", "exit", "non-zero", "!!!"}
+
+// isMark tells whether a line says that something has failed.
+func isMark(t string) bool {
+	for _, word := range markWords {
+		if strings.Contains(t, word) {
+			return marks.MatchString(t) && !ignored.MatchString(t)
+		}
+	}
+	return false
+}
+
 // ignored are failures that make goes on after.
 var ignored = regexp.MustCompile(`\(ignored\)$|^\S*make(?:\[\d+\])?: \[.*\] Error \d+ \(ignored\)`)
 
@@ -35,7 +48,7 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 	first, next := -1, f.end
 	mark := make([]int, f.end) // for each line the next sign of failure
 	for i := f.end - 1; i >= f.begin; i-- {
-		if t := lines[i].Text; !f.skip[i] && marks.MatchString(t) && !ignored.MatchString(t) {
+		if !f.skip[i] && isMark(lines[i].Text) {
 			next, first = i, i
 		}
 		mark[i] = next
@@ -128,7 +141,7 @@ func within(lines []Line, f *facts, i int) bool {
 func probed(lines []Line, f *facts, from int) bool {
 	for j := from; j < min(from+4, f.end); j++ {
 		t := lines[j].Text
-		if strings.HasPrefix(t, "configure: error") || strings.HasPrefix(t, "CMake Error") || strings.Contains(t, "Killing ") || marks.MatchString(t) {
+		if strings.HasPrefix(t, "configure: error") || strings.HasPrefix(t, "CMake Error") || strings.Contains(t, "Killing ") || isMark(t) {
 			return false
 		}
 	}

@@ -4,28 +4,32 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // What is kept of a log, in bytes. The head has what the build was given, the
 // tail why it ended; of what is between only the windows around the messages of
 // the emulator and of full disks are kept. A line is cut in its middle.
 const (
-	headSize   = 128 << 10
-	tailSize   = 256 << 10
-	blockSize  = 256 << 10
-	lineSize   = 4 << 10
-	maxWindows = 32
+	headSize  = 128 << 10
+	tailSize  = 256 << 10
+	blockSize = 256 << 10
+	lineSize  = 4 << 10
+)
+
+// How many windows are kept of one kind of message, and of how many kinds.
+const (
+	maxWindows = 8
+	maxKinds   = 8
 )
 
 // needles are what is looked for between head and tail. Each costs a pass over
-// the log: only what ends a build long after it was printed is worth one.
-var needles = [][]byte{
-	[]byte("uncaught target signal"), []byte("QEMU internal SIG"), []byte("nsupported syscall"),
-	[]byte("No space left on device"), []byte("<phase: "),
-}
-
-// phaseNeedle is the one whose last hit alone counts.
-const phaseNeedle = 4
+// the log: only what ends a build long after it was printed is worth one, and
+// they begin with bytes that are rare in logs. Of phase the last alone counts.
+var (
+	needles = [][]byte{[]byte("qemu: "), []byte("QEMU internal SIG"), []byte("No space left on device")}
+	phase   = []byte("<phase: ")
+)
 
 // excerpt is what is kept of a log.
 type excerpt struct {
@@ -38,7 +42,7 @@ type excerpt struct {
 // read keeps what matters of a log. It holds at most about a megabyte, whatever
 // the size of the log or of its lines.
 func read(r io.Reader) *excerpt {
-	x := &excerpter{out: &excerpt{}, first: 1}
+	x := &excerpter{out: &excerpt{}, first: 1, kinds: map[string]int{}}
 	x.buf = make([]byte, 0, tailSize+2*blockSize)
 	for {
 		n, err := io.ReadFull(r, x.buf[len(x.buf):len(x.buf)+blockSize])
@@ -59,11 +63,11 @@ func read(r io.Reader) *excerpt {
 type excerpter struct {
 	out   *excerpt
 	buf   []byte
-	first int  // the number of the line that buf begins with
-	torn  bool // buf begins in the middle of a line
-	begun bool // the head is kept
-	hits  int
-	phase []Line // the last header of a phase that was given up
+	first int            // the number of the line that buf begins with
+	torn  bool           // buf begins in the middle of a line
+	begun bool           // the head is kept
+	kinds map[string]int // how many windows there are of each kind
+	phase []Line         // the last header of a phase that was given up
 }
 
 // slide gives up a block when buf holds more than the tail needs.
@@ -101,22 +105,42 @@ func (x *excerpter) scan(block []byte) {
 	if n := len(x.out.lines); n > 0 {
 		headLines = x.out.lines[n-1].Number
 	}
-	for i, needle := range needles {
-		for at := 0; ; {
+	var hits []int
+	for _, needle := range needles {
+		for at := 0; ; at += len(needle) {
 			j := bytes.Index(block[at:], needle)
 			if j < 0 {
 				break
 			}
-			at += j
-			if i == phaseNeedle {
-				x.phase = x.window(block, at, 0, 0)
-			} else if x.hits < maxWindows {
-				x.hits++
-				x.merge(x.window(block, at, 6, 8), headLines)
+			if at += j; x.fresh(block[at:]) {
+				hits = append(hits, at)
 			}
-			at += len(needle)
 		}
 	}
+	slices.Sort(hits)
+	for _, at := range hits {
+		x.merge(x.window(block, at, 6, 8), headLines)
+	}
+	// bytes.LastIndex is slower by far than bytes.Index.
+	last := -1
+	for at := bytes.Index(block, phase); at >= 0; at = bytes.Index(block[last+1:], phase) {
+		last += at + 1
+	}
+	if last >= 0 {
+		x.phase = x.window(block, last, 0, 0)
+	}
+}
+
+// fresh tells whether a message is one of the first of its kind: an emulator can
+// say the same of every program that it runs.
+func (x *excerpter) fresh(message []byte) bool {
+	words := bytes.Fields(message[:min(len(message), 40)])
+	kind := string(bytes.Join(words[:min(len(words), 2)], []byte{' '}))
+	if x.kinds[kind] >= maxWindows || x.kinds[kind] == 0 && len(x.kinds) >= maxKinds {
+		return false
+	}
+	x.kinds[kind]++
+	return true
 }
 
 // window is the line at an offset, with some before and after.
@@ -147,13 +171,8 @@ func (x *excerpter) merge(window []Line, after int) {
 }
 
 func (x *excerpter) finish() *excerpt {
-	begin := max(len(x.buf)-tailSize, 0)
-	if begin > 0 {
-		if i := bytes.LastIndexByte(x.buf[:begin], '\n'); i >= 0 {
-			begin = i + 1
-		}
-		x.scan(x.buf[:begin])
-	}
+	begin := bytes.LastIndexByte(x.buf[:max(len(x.buf)-tailSize, 0)], '\n') + 1
+	x.scan(x.buf[:begin])
 	number := x.first + bytes.Count(x.buf[:begin], []byte{'\n'})
 	tail := splitLines(nil, x.buf[begin:], number, begin == 0 && x.torn)
 	if n := len(x.phase); n > 0 && len(tail) > 0 && x.phase[0].Number < tail[0].Number {
@@ -182,5 +201,5 @@ func (x *excerpter) insert(line Line) {
 	if i < len(lines) && lines[i].Number == line.Number {
 		return
 	}
-	x.out.lines = append(lines[:i:i], append([]Line{line}, lines[i:]...)...)
+	x.out.lines = slices.Insert(lines, i, line)
 }

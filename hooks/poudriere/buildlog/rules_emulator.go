@@ -93,6 +93,13 @@ var crashRules = []rule{
 			`error: (?:linker|assembler) command failed due to signal`),
 	},
 	{
+		// dpkg's words, and those of perl and of test harnesses.
+		name: "crash/child", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{" by signal", " from signal", " with signal"},
+		re: re(`(?P<prog>[\w.+-]+) subprocess was killed by signal \((?P<signame>`+signals+`|Aborted|Abort trap)`,
+			`(?:[Kk]illed by|[Tt]erminated by|[Tt]erminated with|[Dd]ied from|[Dd]ied with) signal:? (?P<num>4|5|6|7|8|10|11)\b`,
+			`(?:[Kk]illed by|[Tt]erminated by|[Tt]erminated with|[Dd]ied from|[Dd]ied with) signal:? \(?(?P<signame>`+signals+`|Aborted|Abort trap)`),
+	},
+	{
 		name: "crash/cargo", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{"(signal: "},
 		re: re("`(?P<path>[^` ]+)[^`]*` \\(signal: (?P<num>\\d+), (?P<sig>SIG[A-Z]+)", `\(signal: (?P<num>\d+), (?P<sig>SIG[A-Z]+)`),
 	},

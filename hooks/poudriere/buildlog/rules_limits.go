@@ -48,6 +48,12 @@ var limitRules = []rule{
 			`swap_pager\w*(?:\(\d+\))?: (?:out of|failed)`, `(?P<prog>\S+) invoked oom-killer`, `Out of memory: Kill(?:ed)? process \d+ \((?P<prog>[^)]+)\)`, `oom[-_]kill`, `out of swap space`),
 	},
 	{
+		// More than any machine has: a pointer or a length that came out wrong
+		// (docker-erlang-otp 465, elixir 12724).
+		name: "crash/absurd", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{"allocate ", "heap size found"},
+		re: re(`[Aa]llocate \d{16,} bytes`, `no next heap size found: \d{16,}`),
+	},
+	{
 		name: "memory/exhausted", cause: OutOfMemory, class: decisive, blame: No,
 		has: []string{"memory", "bad_alloc", "enomem", "(os error 12)", "allocat", "heap", "could not reserve"},
 		re: re(`(?:virtual )?memory exhausted`, `(?P<prog>[\w.+-]+): out of memory allocating \d+`, `\b[Oo]ut [Oo]f [Mm]emory\b`, `\bOutOfMemoryError\b`, `\bbad_alloc\b`,

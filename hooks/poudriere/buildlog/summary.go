@@ -62,7 +62,7 @@ func Summarise(records []Record) Summary {
 	s := Summary{Builds: []Build{}, Causes: []Group{}, Next: []Next{}, Failures: []Failure{}}
 	waiting := map[blocker]int{}
 	for _, rec := range records {
-		if b := (Build{rec.Jail, rec.Build}); !slices.Contains(s.Builds, b) {
+		if b := (Build{rec.Jail, rec.Build}); b != (Build{}) && !slices.Contains(s.Builds, b) {
 			s.Builds = append(s.Builds, b)
 		}
 		if rec.Because != "" {
