@@ -60,7 +60,7 @@ func (p *Poudriere) disagrees(ctx context.Context, s Subject, r *Registration, n
 		return "poudriere takes it for " + now.Arch + ", and it is " + archName
 	case now.Mnt != s.Root:
 		return "poudriere looks for it at " + now.Mnt + ", and it is at " + s.Root
-	case !strings.HasPrefix(now.Version, facts.Version):
+	case now.Version != facts.Version && !strings.HasPrefix(now.Version, facts.Version+" "):
 		return "poudriere takes it for " + now.Version + ", and it is " + facts.Version
 	case !r.Updated.Equal(s.Updated):
 		return "poudriere was not told that the jail was updated"

@@ -247,6 +247,11 @@ func (p *Poudriere) Register(ctx context.Context, plan *Plan) (*Registration, er
 	if plan.Known {
 		return p.renew(ctx, plan, r)
 	}
+	if o := plan.old; o != nil && o.Begun && (o.Jail.Name != plan.Jail.Name || o.Etc != plan.Etc) {
+		if err := p.undo(ctx, plan.subject, o); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.save(plan.subject.Dir); err != nil {
 		return nil, err
 	}
@@ -277,6 +282,9 @@ func (p *Poudriere) register(ctx context.Context, plan *Plan, r *Registration) e
 	}
 	if err := p.snapshot(ctx, plan, r); err != nil {
 		return err
+	}
+	if err := r.save(plan.subject.Dir); err != nil {
+		return err // whose snapshot it is
 	}
 	if err := ctx.Err(); err != nil {
 		return fault.Wrap(fault.Interrupted, err, "register with poudriere", "")

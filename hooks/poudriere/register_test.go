@@ -330,6 +330,21 @@ func TestRegisterKilled(t *testing.T) {
 	}
 }
 
+// A registration that was interrupted under another name leaves nothing of that.
+func TestRegisterKilledOtherName(t *testing.T) {
+	w := newWorld(t)
+	begun := &Registration{Etc: w.Etc, Begun: true, Jail: Jail{Name: "a", Mnt: w.subject.Root, Method: "null"}}
+	if err := errors.Join(begun.save(w.subject.Dir), w.put(&begun.Jail)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.register(t, Request{As: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := w.Jails(); !slices.Equal(names, []string{"b"}) {
+		t.Errorf("poudriere has %q", names)
+	}
+}
+
 // What others have changed is found, and mended or left.
 func TestCheck(t *testing.T) {
 	for name, tt := range map[string]struct {

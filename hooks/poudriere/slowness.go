@@ -24,7 +24,8 @@ type Cost struct {
 // Slowness is how much longer programs take in a jail than on the machine.
 type Slowness struct {
 	Jail, Machine Cost
-	// Loop and Start are the ratios, Factor the larger one: a build is both.
+	// Loop and Start are the ratios. Factor is their geometric mean: a build is
+	// both, and whole builds were measured between the two (docs/poudriere.md).
 	Loop, Start, Factor float64
 }
 
@@ -52,7 +53,7 @@ func Measure(ctx context.Context, inJail, onMachine RunFunc) (*Slowness, error) 
 	}
 	m.Loop = float64(m.Jail.Loop) / float64(m.Machine.Loop)
 	m.Start = float64(m.Jail.Start) / float64(m.Machine.Start)
-	m.Factor = min(max(math.Ceil(max(m.Loop, m.Start)), slownessMin), slownessMax)
+	m.Factor = min(max(math.Ceil(math.Sqrt(m.Loop*m.Start)), slownessMin), slownessMax)
 	return m, nil
 }
 
@@ -78,7 +79,7 @@ func measure(ctx context.Context, run RunFunc, rounds, starts int) (Cost, error)
 }
 
 // timesForm is what times prints of one time. Shells differ in the digits.
-var timesForm = regexp.MustCompile(`([0-9]+)m([0-9]+(?:[.,][0-9]+)?)s`)
+var timesForm = regexp.MustCompile(`([0-9]{1,4})m([0-9]{1,4}(?:[.,][0-9]{1,9})?)s`)
 
 // smallest is what a time is taken for that is less than shells tell.
 const smallest = 10 * time.Millisecond

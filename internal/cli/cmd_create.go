@@ -137,6 +137,7 @@ func runCreate(ctx context.Context, g *globals, o *createOptions) error {
 		return err
 	}
 	if o.dryRun {
+		defer o.printPoudriere(g, plan)
 		return printPlan(g, plan)
 	}
 	w := g.newWatch()

@@ -56,7 +56,7 @@ run. Signals that xjail gets are passed on.` + "\n" + enterLong,
 		Example: `  xjail exec mips64 -- uname -m
   xjail exec mips64 --bind $PWD:/src --dir /src -- make
   xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'
-  xjail exec arm64 --like-poudriere --bind /usr/ports -- make -C /usr/ports/shells/zsh`,
+  xjail exec arm64 --like-poudriere -- make -C /usr/ports/shells/zsh -V CC`,
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {

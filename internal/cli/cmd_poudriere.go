@@ -110,60 +110,63 @@ func runRegister(ctx context.Context, g *globals, config poudriere.Config, name 
 	if o.dryRun {
 		return g.printRegisterPlan(ctx, p, store, name, o)
 	}
-	return g.register(ctx, p, store, name, o)
-}
-
-// register registers a jail and gives it its times.
-func (g *globals) register(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name string, o *poudriereOptions) error {
-	held, err := store.Hold(name)
+	r, err := g.register(ctx, p, store, name, o)
 	if err != nil {
-		return err
-	}
-	defer held.Release()
-	s, err := subjectOf(held.Record, held.Dir)
-	if err != nil {
-		return err
-	}
-	s.Activate = held.Activate
-	plan, err := p.Plan(ctx, s, o.Request)
-	if err != nil {
-		return err
-	}
-	if _, err = p.Register(ctx, plan); err != nil {
-		return err
-	}
-	held.Release()
-	limits := g.registerLimits(ctx, p, store, name, o.slowness)
-	r, err := poudriere.Load(held.Dir)
-	if err != nil || r == nil {
 		return err
 	}
 	if g.json {
 		return g.printJSON(r)
 	}
-	fmt.Fprintf(g.Stdout, "poudriere knows jail %s as %s: %s %s\n", name, r.Jail.Name, r.Jail.Version, r.Jail.Arch)
-	if limits != nil {
-		fmt.Fprintf(g.Stdout, "times: %s, for programs that take %g times as long\n", limits.Path, limits.Slowness)
-	}
+	printRegistered(g, name, r)
 	return nil
+}
+
+// register registers a jail and gives it its times.
+func (g *globals) register(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name string, o *poudriereOptions) (*poudriere.Registration, error) {
+	held, err := store.Hold(name)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Release()
+	s, err := subjectOf(held.Record, held.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s.Activate = held.Activate
+	plan, err := p.Plan(ctx, s, o.Request)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = p.Register(ctx, plan); err != nil {
+		return nil, err
+	}
+	held.Release() // the jail is entered to measure
+	g.registerLimits(ctx, p, store, name, o.slowness)
+	return poudriere.Load(held.Dir)
+}
+
+func printRegistered(g *globals, name string, r *poudriere.Registration) {
+	fmt.Fprintf(g.Stdout, "poudriere knows jail %s as %s: %s %s\n", name, r.Jail.Name, r.Jail.Version, r.Jail.Arch)
+	if r.Limits != nil {
+		fmt.Fprintf(g.Stdout, "times: %s, for programs that take %g times as long\n", r.Limits.Path, r.Limits.Slowness)
+	}
 }
 
 // registerLimits gives a jail that was registered its times. What keeps it from
 // that is a warning: the jail is registered, and builds.
-func (g *globals) registerLimits(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name, slowness string) *poudriere.LimitsFile {
+func (g *globals) registerLimits(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name, slowness string) {
 	if slowness == noSlowness {
-		return nil
+		return
 	}
-	f, err := g.setLimits(ctx, p, store, name, slowness)
+	err := g.setLimits(ctx, p, store, name, slowness)
 	if err == nil {
-		return f
+		return
 	}
 	text := "poudriere's times stay as they are: " + err.Error()
 	if hint := fault.HintOf(err); hint != "" {
 		text += " (" + hint + "; xjail poudriere timeouts " + name + " shows the lines)"
 	}
 	g.warn(text)
-	return nil
 }
 
 func (g *globals) printRegisterPlan(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name string, o *poudriereOptions) error {

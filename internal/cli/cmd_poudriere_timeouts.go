@@ -88,7 +88,8 @@ func runTimeouts(ctx context.Context, g *globals, name, slowness string, dryRun 
 	if dryRun {
 		return g.printLimits(values)
 	}
-	if _, err = g.writeLimits(p, store, name, factor, values); fault.KindOf(err) == fault.Exists && !g.json {
+	err = writeLimits(p, store, name, factor, values)
+	if fault.KindOf(err) == fault.Exists && !g.json {
 		fmt.Fprint(g.Stdout, poudriere.LimitLines(values))
 	}
 	if err != nil {
@@ -123,36 +124,37 @@ func (g *globals) printLimits(values []poudriere.LimitValue) error {
 
 // setLimits gives a registered jail its times. A jail of this machine's own
 // architecture needs none.
-func (g *globals) setLimits(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name, slowness string) (*poudriere.LimitsFile, error) {
+func (g *globals) setLimits(ctx context.Context, p *poudriere.Poudriere, store jail.Store, name, slowness string) error {
 	r, err := store.Load(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if slowness == "" && r.Emulator == nil && r.NotRun == "" {
-		return nil, nil
+		return nil
 	}
 	factor, err := g.slowness(ctx, store, r, slowness)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	values, err := limitsFor(p, factor)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return g.writeLimits(p, store, name, factor, values)
+	return writeLimits(p, store, name, factor, values)
 }
 
-func (g *globals) writeLimits(p *poudriere.Poudriere, store jail.Store, name string, factor float64, values []poudriere.LimitValue) (*poudriere.LimitsFile, error) {
+func writeLimits(p *poudriere.Poudriere, store jail.Store, name string, factor float64, values []poudriere.LimitValue) error {
 	held, err := store.Hold(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer held.Release()
 	s, err := subjectOf(held.Record, held.Dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return p.SetLimits(s, factor, values)
+	_, err = p.SetLimits(s, factor, values)
+	return err
 }
 
 func limitsFor(p *poudriere.Poudriere, factor float64) ([]poudriere.LimitValue, error) {

@@ -29,8 +29,8 @@ const updateLong = `Renew what is outdated in a jail:
 Packages in a root are the business of its own tools: apt-get in a jail of
 Debian, pkg in one of pkgbase.
 
-Poudriere is told of a change where it knows the jail: its version, its time, and
-the snapshot @clean follow. While it runs with the jail nothing is changed.
+Poudriere is told of a change where it knows the jail: its version, its time,
+and the snapshot @clean follow. While it runs with the jail nothing is changed.
 
 When it fails, is interrupted or is killed, the jail is what it was or what it
 becomes: the next command that uses the jail ends it or takes it back.`

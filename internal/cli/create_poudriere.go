@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 )
 
-// request is what --poudriere asks for.
+// registerRequest is what --poudriere asks for.
 func (o *createOptions) registerRequest() poudriere.Request {
 	if o.poudriere == ownName {
 		return poudriere.Request{}
@@ -47,8 +48,12 @@ func (o *createOptions) registerCreated(ctx context.Context, g *globals, store j
 	if !g.json {
 		printCreated(g, r)
 	}
-	err = g.register(ctx, poudriere.New(config), store, r.Name, &poudriereOptions{Request: o.registerRequest(), slowness: o.slowness})
+	reg, err := g.register(ctx, poudriere.New(config), store, r.Name, &poudriereOptions{Request: o.registerRequest(), slowness: o.slowness})
+	if err == nil && g.json {
+		return g.printJSON(shownRecord{r, reg})
+	}
 	if err == nil {
+		printRegistered(g, r.Name, reg)
 		return nil
 	}
 	hint := fault.HintOf(err)
@@ -56,4 +61,16 @@ func (o *createOptions) registerCreated(ctx context.Context, g *globals, store j
 		hint += "; then "
 	}
 	return fault.Wrap(fault.KindOf(err), err, "jail "+r.Name+" is made, and poudriere was not told of it", hint+"xjail poudriere register "+r.Name)
+}
+
+// printPoudriere is the part of --dry-run that is poudriere's.
+func (o *createOptions) printPoudriere(g *globals, p *jail.Plan) {
+	if o.poudriere == "" || g.json {
+		return
+	}
+	name := o.poudriere
+	if name == ownName {
+		name = p.Name
+	}
+	fmt.Fprintf(g.Stdout, "then xjail poudriere register %s, as %s\n", p.Name, name)
 }

@@ -123,17 +123,22 @@ func TestStops(t *testing.T) {
 		make func(*machine)
 		want []string
 	}{
-		"no emulator":     {func(m *machine) { _ = os.Remove(m.emulator) }, []string{"cannot be registered", "no emulator"}},
-		"no module":       {func(m *machine) { m.Table.(*fakeTable).load = errors.New("no such file") }, []string{"kldload imgact_binmisc"}},
-		"switched off":    {func(m *machine) { m.foreign(nil); _ = m.Table.Disable("mips64") }, []string{"switched off", "xjail binmiscctl enable mips64"}},
-		"wrong magic":     {func(m *machine) { m.foreign(func(e *activators.Entry) { e.Magic[5] = 1 }) }, []string{"does not match", "xjail binmiscctl remove mips64"}},
-		"emulator gone":   {func(m *machine) { m.foreign(nil); _ = os.Remove(m.emulator) }, []string{m0, "is gone"}},
-		"not executable":  {func(m *machine) { m.foreign(nil); _ = os.Chmod(m.emulator, 0o644) }, []string{"not executable"}},
-		"cut off":         {func(m *machine) { m.foreign(nil); _ = os.Truncate(m.emulator, 70000) }, []string{"truncated"}},
-		"no program":      {func(m *machine) { m.foreign(nil); m.write(m.emulator, "nothing") }, []string{"no program"}},
-		"another target":  {func(m *machine) { m.foreign(nil); qemutest.BSD("aarch64", "9.2.0").Write(m.t, m.emulator) }, []string{"is for aarch64"}},
-		"linux-user":      {func(m *machine) { m.foreign(nil); qemutest.Linux("mips64", "9.2.0").Write(m.t, m.emulator) }, []string{"another system"}},
-		"blank in a path": {func(m *machine) { blank(m) }, []string{"blank"}},
+		"no emulator":    {func(m *machine) { _ = os.Remove(m.emulator) }, []string{"cannot be registered", "no emulator"}},
+		"no module":      {func(m *machine) { m.Table.(*fakeTable).load = errors.New("no such file") }, []string{"kldload imgact_binmisc"}},
+		"switched off":   {func(m *machine) { m.foreign(nil); _ = m.Table.Disable("mips64") }, []string{"switched off", "xjail binmiscctl enable mips64"}},
+		"wrong magic":    {func(m *machine) { m.foreign(func(e *activators.Entry) { e.Magic[5] = 1 }) }, []string{"does not match", "xjail binmiscctl remove mips64"}},
+		"emulator gone":  {func(m *machine) { m.foreign(nil); _ = os.Remove(m.emulator) }, []string{m0, "is gone"}},
+		"not executable": {func(m *machine) { m.foreign(nil); _ = os.Chmod(m.emulator, 0o644) }, []string{"not executable"}},
+		"cut off":        {func(m *machine) { m.foreign(nil); _ = os.Truncate(m.emulator, 70000) }, []string{"truncated"}},
+		"no program":     {func(m *machine) { m.foreign(nil); m.write(m.emulator, "nothing") }, []string{"no program"}},
+		"dynamic": {func(m *machine) {
+			m.foreign(nil)
+			m.write(m.emulator, elfProgram(62, "/libexec/ld-elf.so.1", 1302000))
+		}, []string{m0, "dynamically linked", "/libexec/ld-elf.so.1"}},
+		"another machine's": {func(m *machine) { m.foreign(nil); m.write(m.emulator, elfProgram(183, "", 1302000)) }, []string{m0, "a program of aarch64"}},
+		"another target":    {func(m *machine) { m.foreign(nil); qemutest.BSD("aarch64", "9.2.0").Write(m.t, m.emulator) }, []string{"is for aarch64"}},
+		"linux-user":        {func(m *machine) { m.foreign(nil); qemutest.Linux("mips64", "9.2.0").Write(m.t, m.emulator) }, []string{"another system"}},
+		"blank in a path":   {func(m *machine) { blank(m) }, []string{"blank"}},
 		"taken first": {func(m *machine) {
 			m.foreign(nil)
 			m.foreign(func(e *activators.Entry) { e.Name, e.Interpreter = "all", "/bin/sh" })
@@ -195,6 +200,11 @@ func TestOthersServe(t *testing.T) {
 		"as it is":         func(m *machine) { m.foreign(nil) },
 		"no QEMU":          func(m *machine) { m.foreign(nil); m.write(m.emulator, string(qemutest.Program(m.t))) },
 		"another is first": func(m *machine) { m.foreign(nil); m.foreign(func(e *activators.Entry) { e.Name = "other" }) },
+		"one in front is off": func(m *machine) {
+			m.foreign(nil)
+			m.foreign(func(e *activators.Entry) { e.Name, e.Interpreter = "off", "/bin/sh" })
+			_ = m.Table.Disable("off")
+		},
 		"with arguments": func(m *machine) {
 			m.foreign(func(e *activators.Entry) { e.Args = []string{"-cpu", "MIPS64R2-generic"} })
 		},

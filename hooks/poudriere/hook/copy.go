@@ -213,5 +213,5 @@ func keyOf(info fs.FileInfo) (key fileKey, linked bool) {
 	if !ok {
 		return fileKey{}, false
 	}
-	return fileKey{uint64(st.Dev), st.Ino}, st.Nlink > 1
+	return fileKey{st.Dev, st.Ino}, st.Nlink > 1
 }

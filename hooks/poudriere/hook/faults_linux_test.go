@@ -105,7 +105,7 @@ func TestKernel(t *testing.T) {
 		}
 	}
 	put()
-	m.World.Table, m.World.guest, m.World.inspect = binfmt.New(i.Dir), "linux", qemu.Inspect
+	m.Table, m.guest, m.inspect = binfmt.New(i.Dir), "linux", qemu.Inspect
 	m.goesOn("bulk", "start")
 	m.says("registered the activator mips64")
 	entry := func() activators.Entry {

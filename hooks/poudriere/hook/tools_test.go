@@ -303,7 +303,7 @@ func (m *machine) fakeJexec(machine string, broken func() bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.World.exec = func(_ context.Context, name string, argv ...string) ([]byte, error) {
+	m.exec = func(_ context.Context, name string, argv ...string) ([]byte, error) {
 		if name != "m64-default" {
 			m.t.Errorf("enters %q", name)
 		}
@@ -378,7 +378,7 @@ func TestPkgrepoSign(t *testing.T) {
 	}
 	sign("emulated") // the host has none
 	version := "2.1.1"
-	m.World.pkgVersion = func(context.Context, string) string { return version }
+	m.pkgVersion = func(context.Context, string) string { return version }
 	m.write(m.pkgStatic, string(qemutest.Program(t)))
 	sign("emulated")
 	version = "2.1.2"

@@ -69,10 +69,10 @@ func newMachine(t *testing.T) *machine {
 		"BUILDNAME": "2026-11-28_12h00m00s", "PTNAME": "default",
 	}
 	m.World = New(jail.Store{Dir: filepath.Join(dir, "it's a $state")}, &jail.Config{}, newFakeTable(), func(line string) { m.said = append(m.said, line) })
-	m.World.natives = func() []string { return append(Natives(), "amd64", "i386") }
-	m.World.find = m.findHere
-	m.World.exec, m.World.pkgStatic = nil, filepath.Join(dir, "local/sbin/pkg-static")
-	m.World.now = func() time.Time { return time.Unix(1700000000, 0) }
+	m.natives = func() []string { return append(Natives(), "amd64", "i386") }
+	m.find = m.findHere
+	m.exec, m.pkgStatic = nil, filepath.Join(dir, "local/sbin/pkg-static")
+	m.now = func() time.Time { return time.Unix(1700000000, 0) }
 	return m
 }
 
