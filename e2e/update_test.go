@@ -173,3 +173,34 @@ func TestUpdateKilledDestroyed(t *testing.T) {
 	w.ok("destroy", "tiny")
 	w.nothingLeft()
 }
+
+// The root is replaced by another one of its release. Killed where each step
+// begins, the jail has the old one, with what was changed in it.
+func TestUpdateReleaseKilled(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("updates in this process, which has to be root for it")
+	}
+	m := newBSDMirror(t)
+	w := bsdWorld(t, caller)
+	w.ok(m.create("tiny")...)
+	mark := filepath.Join(w.state, "jails/tiny/root/etc/mark")
+	writeFile(t, mark, "", 0o644)
+	for _, step := range []string{"manifest", "extract", "check", "root", "record"} {
+		d := doomed{State: w.state, Step: step, Config: m.config, Request: jail.Request{Name: "tiny"}, Update: &jail.UpdateRequest{Release: "14.3"}}
+		d.die(t)
+		w.run("verify", "tiny")
+		if _, err := os.Stat(mark); err != nil {
+			t.Fatalf("killed at %s: %v", step, err)
+		}
+	}
+	w.ok("--config", m.config, "update", "tiny", "--release", "14.3")
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the root is still the old one")
+	}
+	for _, name := range names(filepath.Join(w.state, "jails/tiny")) {
+		if name != "jail.json" && name != "root" && name != "metadata.json" {
+			t.Errorf("left: %s", name)
+		}
+	}
+	w.ends("tiny")
+}
