@@ -122,7 +122,10 @@ func (e *entrance) holdCommand(c *starting, control *os.File, tracer *ptrace.Tra
 	if err != nil {
 		return nil, err
 	}
-	err = tracer.Seize(g.pid)
+	// When it answers, its own execve is over.
+	if err = g.call(nil, unix.SYS_GETPID); err == nil {
+		err = tracer.Seize(g.pid)
+	}
 	if err == nil && lay != nil {
 		// Mounts of init's own are seen in the jail where it has no others.
 		where := g.pid
