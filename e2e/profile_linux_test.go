@@ -252,7 +252,7 @@ func TestProfileSignals(t *testing.T) {
 			t.Errorf("%v: %+v, %+v", s, e, p.Close)
 		}
 	}
-	if r := w.run("exec", "--stats", "x", "--", "sh", "-c", "kill -TERM $$"); r.status != 143 || !strings.Contains(r.stderr, "1 execs, 1 emulated") {
+	if r := w.run("exec", "--stats", "x", "--", "sh", "-c", "kill -TERM $$"); r.status != 143 || !strings.Contains(r.stderr, "execs 1, emulated 1; CPU ") {
 		t.Error(r)
 	}
 	_ = os.Remove(file)

@@ -46,6 +46,9 @@ func (e *entrance) follow(c *starting, control *os.File, orders <-chan syscall.S
 	// Only the thread that traces can say that something goes on.
 	runtime.LockOSThread()
 	e.Profile.Header.Started = time.Now()
+	if e.Profile.Header.Emulators == nil {
+		e.Profile.Header.Emulators = []profile.Emulator{} // gob has no empty lists
+	}
 	rec := newRecorder(e.Profile)
 	tracer, err := ptrace.New(rec, e.Profile.Header.Started, e.emulators())
 	if err != nil {
