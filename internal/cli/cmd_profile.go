@@ -40,7 +40,8 @@ leaves running is killed when it ends, and is in the profile.
 Nothing that is followed can trace others: strace and gdb fail in the jail with
 "Operation not permitted". Linux on amd64 and arm64 only.
 
-A jail that is called like a subcommand goes behind --: xjail profile -- NAME CMD.
+A jail that is called like a subcommand goes behind --:
+xjail profile -- NAME CMD.
 ` + enterLong,
 		Example: `  xjail profile mips64 -- make
   xjail profile mips64 --output build.xprof --bind $PWD:/src --dir /src -- make
