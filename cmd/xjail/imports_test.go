@@ -18,13 +18,13 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/buildlog hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/buildlog hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile qemu",
 	"doctor":                   "activators activators/persist arch hooks/poudriere internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
 	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb qemu",
 	"hooks/poudriere/buildlog": "internal/fault",
 	"hooks/poudriere":          "activators/formats/shell arch internal/fault internal/rootpath jail",
-	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest qemu",
+	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/ptrace qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
 	"jail/devfsrule":           "",
@@ -38,6 +38,7 @@ var arrows = map[string]string{
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"profile":                  "internal/fault",
+	"profile/ptrace":           "internal/fault profile",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",
 	"activators/binfmt":        "activators internal/fault",

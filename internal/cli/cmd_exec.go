@@ -21,6 +21,7 @@ type execOptions struct {
 	bare  bool
 	like  bool
 	etc   string
+	stats bool
 }
 
 // addFlags defines the flags of exec and shell.
@@ -52,11 +53,16 @@ func newExec(g *globals) *cobra.Command {
 		Short: "Run a command in a jail",
 		Long: `Run a command in a jail and return its exit status; 128 and the number of the
 signal when a signal ended it, 127 when it is not there, 126 when it cannot be
-run. Signals that xjail gets are passed on.` + "\n" + enterLong,
+run. Signals that xjail gets are passed on.
+
+With --stats everything that the command starts is followed, and a line at the
+end says how many programs ran emulated and how many natively, the processor
+time of both, and which emulated program cost most. xjail profile tells more.` + "\n" + enterLong,
 		Example: `  xjail exec mips64 -- uname -m
   xjail exec mips64 --bind $PWD:/src --dir /src -- make
   xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'
-  xjail exec arm64 --like-poudriere -- make -C /usr/ports/shells/zsh -V CC`,
+  xjail exec arm64 --like-poudriere -- make -C /usr/ports/shells/zsh -V CC
+  xjail exec --stats mips64 -- make`,
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,6 +72,7 @@ run. Signals that xjail gets are passed on.` + "\n" + enterLong,
 	// Flags after CMD are the command's own.
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.stats, "stats", false, "say at the end what ran emulated, and what that cost (Linux)")
 	return allowFlagsAfterName(cmd)
 }
 
@@ -92,20 +99,38 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	if err != nil {
 		return err
 	}
-	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true, NoTools: o.bare}
-	if c.Env, err = jailEnv(g, o.env); err != nil {
+	c, err := newCommand(g, store, o, name, argv)
+	if err != nil {
 		return err
+	}
+	c.Login = login
+	if o.stats {
+		c.Profile = &jail.Profile{}
+	}
+	status, err := store.Exec(ctx, name, c)
+	if o.stats && err == nil {
+		g.tellSums(&statsEvent{Type: "exec_stats", Status: status, Sums: c.Profile.Sums})
+	}
+	return statusError(status, err)
+}
+
+// newCommand is a command of the options, for a jail.
+func newCommand(g *globals, store jail.Store, o *execOptions, name string, argv []string) (*jail.Command, error) {
+	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Interactive: true, NoTools: o.bare}
+	var err error
+	if c.Env, err = jailEnv(g, o.env); err != nil {
+		return nil, err
 	}
 	for _, text := range o.binds {
 		b, err := jail.ParseBind(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.Binds = append(c.Binds, b)
 	}
 	if o.like {
 		if err := likePoudriere(g, store, name, o.etc, c); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	c.Warn = func(text string) {
@@ -116,14 +141,15 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	c.Stdin, _ = g.Stdin.(*os.File)
 	c.Stdout, _ = g.Stdout.(*os.File)
 	c.Stderr, _ = g.Stderr.(*os.File)
-	status, err := store.Exec(ctx, name, c)
-	if err != nil {
-		return err
-	}
-	if status != 0 {
+	return c, nil
+}
+
+// statusError is the status of a command as an error.
+func statusError(status int, err error) error {
+	if err == nil && status != 0 {
 		return exitStatus(status)
 	}
-	return nil
+	return err
 }
 
 // jailEnv is what --env asks for, and the kind of terminal.
