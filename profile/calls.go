@@ -39,11 +39,13 @@ func NewCalls(p *Profile) *Calls {
 	return c
 }
 
-// findOwn subtracts from the elapsed time of each call the union of its callees'.
-// Runs are in the order in which they began, so that one pass does.
+// findOwn subtracts from the elapsed time of each call the union of the processes'
+// that it waits for: make(1) waits for the compiler that env(1) became, too. Runs
+// are in the order in which they began, so that one pass does.
 func (c *Calls) findOwn() {
 	last := c.p.Elapsed()
 	covered := make([]int64, len(c.p.Runs)) // until when callees that were met ran
+	waits := make([]int, len(c.p.Runs))     // who waits for the process of a call
 	for i, r := range c.p.Runs {
 		if c.owner[i] != i {
 			continue
@@ -52,7 +54,10 @@ func (c *Calls) findOwn() {
 		c.own[i] += to - from
 		covered[i] = from
 		up := c.caller[i]
-		if up < 0 {
+		if up >= 0 && c.p.Runs[up].ID == r.Replaced {
+			up = waits[up]
+		}
+		if waits[i] = up; up < 0 {
 			continue
 		}
 		_, end := c.p.Runs[up].span(last)
