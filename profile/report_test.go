@@ -172,13 +172,14 @@ func TestSums(t *testing.T) {
 	for seed := range uint64(40) {
 		text := profiletest.Random(t, seed, 50+int(seed)*20)
 		p := profiletest.Read(t, text)
+		calls := profile.NewCalls(p)
 		var want profile.Cost
-		for _, r := range p.Runs {
+		for i, r := range p.Runs {
 			if r.Fork() {
 				want.Forks++
 			} else {
 				want.Execs++
-				from, to := p.Span(r)
+				from, to := calls.Span(i)
 				want.Wall += to - from
 			}
 			if r.End != nil {

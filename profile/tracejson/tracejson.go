@@ -5,7 +5,6 @@ package tracejson
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path"
@@ -17,6 +16,7 @@ import (
 // kept, and returned by Close.
 type Writer struct {
 	out     *bufio.Writer
+	buf     []byte
 	err     error
 	first   bool
 	group   int   // the profile: what the format calls a process
@@ -24,62 +24,11 @@ type Writer struct {
 	flows   int64 // ids given
 }
 
-// event is one of the format: a complete event (X), metadata (M), a counter (C), or
-// the ends of an arrow (s, f). Times are microseconds.
-type event struct {
-	Name  string  `json:"name"`
-	Cat   string  `json:"cat,omitempty"`
-	Phase string  `json:"ph"`
-	At    micros  `json:"ts"`
-	Dur   *micros `json:"dur,omitempty"`
-	Group int     `json:"pid"`
-	Track int     `json:"tid"`
-	ID    int64   `json:"id,omitempty"`
-	Bind  string  `json:"bp,omitempty"`
-	Args  any     `json:"args,omitempty"`
-}
-
-// micros are nanoseconds that are written as microseconds.
-type micros int64
-
-// MarshalJSON writes all of the nanoseconds.
-func (m micros) MarshalJSON() ([]byte, error) {
-	sign := ""
-	if m < 0 {
-		sign, m = "-", max(-m, 0)
-	}
-	return fmt.Appendf(nil, "%s%d.%03d", sign, m/1000, m%1000), nil
-}
-
 // NewWriter begins a trace.
 func NewWriter(w io.Writer) *Writer {
 	t := &Writer{out: bufio.NewWriterSize(w, 64<<10), first: true}
-	t.text(`{"displayTimeUnit":"ms","otherData":{"source":"xjail profile"},"traceEvents":[`)
+	_, t.err = t.out.WriteString(`{"displayTimeUnit":"ms","otherData":{"source":"xjail profile"},"traceEvents":[`)
 	return t
-}
-
-func (t *Writer) text(s string) {
-	if t.err == nil {
-		_, t.err = t.out.WriteString(s)
-	}
-}
-
-func (t *Writer) put(e *event) {
-	if t.err != nil {
-		return
-	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		t.err = err
-		return
-	}
-	if t.first {
-		t.text("\n")
-	} else {
-		t.text(",\n")
-	}
-	t.first = false
-	t.text(string(b))
 }
 
 // Add writes a profile. Those after the first lie where they were on the clock.
@@ -92,30 +41,28 @@ func (t *Writer) Add(file string, p *profile.Profile) {
 	if name == "" {
 		name = profile.CommandLine(p.Command, false)
 	}
-	t.meta("process_name", 0, name+" (jail "+p.Jail+")")
-	t.meta("process_labels", 0, file)
+	t.name("process_name", "name", 0, name+" (jail "+p.Jail+")")
+	t.name("process_labels", "labels", 0, file)
 	offset := p.Started.UnixNano() - t.started
 	t.counters(p, offset)
 	tracks := tracksOf(p)
-	for i, names := range tracks.names {
-		t.meta("thread_name", i+1, names)
-		t.put(&event{Name: "thread_sort_index", Phase: "M", Group: t.group, Track: i + 1, Args: map[string]int{"sort_index": i + 1}})
+	for i, name := range tracks.names {
+		t.name("thread_name", "name", i+1, name)
+		t.event("thread_sort_index", 'M', 0, i+1).open("args").number("sort_index", int64(i+1)).shut().write(t)
 	}
 	calls := profile.NewCalls(p)
 	for i, r := range p.Runs {
-		t.run(p, r, tracks.of[i], offset)
-		if from := calls.Caller(i); from >= 0 && tracks.of[from] != tracks.of[i] && !r.Fork() {
-			t.flow(tracks.of[from], tracks.of[i], r, offset)
+		from, to := calls.Span(i)
+		t.run(p, r, from+offset, to-from, tracks.of[i])
+		if by := calls.Caller(i); by >= 0 && tracks.of[by] != tracks.of[i] && !r.Fork() {
+			t.flow(tracks.of[by], tracks.of[i], from+offset)
 		}
 	}
 }
 
-func (t *Writer) meta(what string, track int, value string) {
-	key := "name"
-	if what == "process_labels" {
-		key = "labels"
-	}
-	t.put(&event{Name: what, Phase: "M", Group: t.group, Track: track, Args: map[string]string{key: value}})
+// name is an event of metadata: what a track is called.
+func (t *Writer) name(what, key string, track int, value string) {
+	t.event(what, 'M', 0, track).open("args").text(key, value).shut().write(t)
 }
 
 // tracks are the processes of a profile, numbered from 1 in the order in which
@@ -148,64 +95,54 @@ func title(r *profile.Run) string {
 	return profile.Printable(path.Base(r.Program))
 }
 
-// args are what is shown of a run when it is selected.
-type args struct {
-	Run      int64    `json:"run"`
-	Parent   int64    `json:"parent,omitempty"`
-	PID      int      `json:"pid"`
-	Program  string   `json:"program"`
-	File     string   `json:"file,omitempty"`
-	Script   bool     `json:"script,omitempty"`
-	Argv     []string `json:"argv,omitempty"`
-	Fork     bool     `json:"fork,omitempty"`
-	Emulated bool     `json:"emulated"`
-	Arch     string   `json:"arch"`
-	How      string   `json:"how"` // how it ended; running
-	Code     int      `json:"code"`
-	UserMS   float64  `json:"user_ms"`
-	SystemMS float64  `json:"system_ms"`
-	RSS      int64    `json:"rss_bytes,omitempty"`
-}
-
-func (t *Writer) run(p *profile.Profile, r *profile.Run, track int, offset int64) {
-	from, to := p.Span(r)
-	a := args{Run: r.ID, Parent: r.Parent, PID: r.PID, Program: r.Program, File: r.File, Script: r.Script, Argv: r.Argv,
-		Fork: r.Fork(), Emulated: r.Emulated(), Arch: p.ArchOf(r), How: "running"}
-	if e := r.End; e != nil {
-		a.How, a.Code, a.RSS = e.How, e.Code, e.RSS
-		a.UserMS, a.SystemMS = float64(e.User)/1e6, float64(e.System)/1e6
-	}
-	name, cat, dur := title(r), "native", micros(to-from)
-	if a.Fork {
+// run is a run, from when and for how long: a complete event.
+func (t *Writer) run(p *profile.Profile, r *profile.Run, from, length int64, track int) {
+	name, cat := title(r), "native"
+	if r.Fork() {
 		name += " (fork)"
 	}
-	if a.Emulated {
+	if r.Emulated() {
 		cat = "emulated"
 	}
-	t.put(&event{Name: name, Cat: cat, Phase: "X", At: micros(from + offset), Dur: &dur, Group: t.group, Track: track, Args: a})
+	e := t.event(name, 'X', from, track).text("cat", cat).thousandths("dur", length)
+	e = e.open("args").number("run", r.ID).number("parent", r.Parent).number("pid", int64(r.PID)).text("program", r.Program)
+	if r.File != "" {
+		e = e.text("file", r.File).flag("script", r.Script)
+	}
+	e = e.list("argv", r.Argv).flag("fork", r.Fork()).flag("emulated", r.Emulated()).text("arch", p.ArchOf(r))
+	if end := r.End; end != nil {
+		e = e.text("how", end.How).number("code", int64(end.Code)).number("user_ns", end.User).number("system_ns", end.System).number("rss_bytes", end.RSS)
+	} else {
+		e = e.text("how", "running")
+	}
+	e.shut().write(t)
 }
 
 // flow is an arrow from who started a program to it.
-func (t *Writer) flow(from, to int, r *profile.Run, offset int64) {
+func (t *Writer) flow(from, to int, at int64) {
 	t.flows++
-	at := micros(max(r.At, 0) + offset)
-	t.put(&event{Name: "starts", Cat: "starts", Phase: "s", At: at, Group: t.group, Track: from, ID: t.flows})
-	t.put(&event{Name: "starts", Cat: "starts", Phase: "f", Bind: "e", At: at, Group: t.group, Track: to, ID: t.flows})
+	t.event("starts", 's', at, from).text("cat", "starts").number("id", t.flows).write(t)
+	t.event("starts", 'f', at, to).text("cat", "starts").number("id", t.flows).text("bp", "e").write(t)
 }
 
-// counters draw how many processors were used.
+// counters draw how many thousandths of a processor were used.
 func (t *Writer) counters(p *profile.Profile, offset int64) {
 	line := profile.TimelineOf(p)
-	for i := range line.Native {
-		t.put(&event{Name: "processors", Phase: "C", At: micros(offset + int64(i)*line.Step), Group: t.group, Args: map[string]float64{
-			"emulated": float64(line.Emulated[i]) / float64(line.Step), "native": float64(line.Native[i]) / float64(line.Step)}})
+	draw := func(at, emulated, native int64) {
+		t.event("processors", 'C', offset+at, 0).open("args").
+			thousandths("emulated", emulated*1000/line.Step).thousandths("native", native*1000/line.Step).shut().write(t)
 	}
-	t.put(&event{Name: "processors", Phase: "C", At: micros(offset + p.Elapsed()), Group: t.group, Args: map[string]float64{"emulated": 0, "native": 0}})
+	for i := range line.Native {
+		draw(int64(i)*line.Step, line.Emulated[i], line.Native[i])
+	}
+	draw(p.Elapsed(), 0, 0)
 }
 
 // Close ends the trace and flushes it.
 func (t *Writer) Close() error {
-	t.text("\n]}\n")
+	if t.err == nil {
+		_, t.err = t.out.WriteString("\n]}\n")
+	}
 	if t.err == nil {
 		t.err = t.out.Flush()
 	}

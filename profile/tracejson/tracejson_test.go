@@ -43,6 +43,9 @@ type event struct {
 	Args map[string]any `json:"args"`
 }
 
+// ms is a millisecond.
+const ms = 1000 * 1000
+
 type track struct{ pid, tid int }
 
 // parse reads a trace as the description has it, and fails when it is not so.
@@ -118,7 +121,7 @@ func TestTrace(t *testing.T) {
 	var seds, cpu float64
 	for _, e := range by["X"] {
 		tracks[*e.Tid] = true
-		cpu += e.Args["user_ms"].(float64) + e.Args["system_ms"].(float64)
+		cpu += (e.Args["user_ns"].(float64) + e.Args["system_ns"].(float64)) / ms
 		if e.Name == "sed" && e.Cat == "emulated" && e.Args["arch"] == "mips64el" && *e.Dur == 38000 {
 			seds++
 		}
@@ -164,8 +167,8 @@ func TestNode(t *testing.T) {
 	if err := os.WriteFile(file, write(t, profiletest.Build(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(node, "-e", `const e = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).traceEvents.filter(e => e.ph == "X"); console.log(e.length, e.reduce((s, e) => s + e.args.user_ms + e.args.system_ms, 0))`, file).CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != "26 986" {
+	out, err := exec.Command(node, "-e", `const e = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).traceEvents.filter(e => e.ph == "X"); console.log(e.length, e.reduce((s, e) => s + e.args.user_ns + e.args.system_ns, 0))`, file).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "26 986000000" {
 		t.Errorf("%v: %s", err, out)
 	}
 }
