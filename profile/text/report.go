@@ -136,8 +136,12 @@ func timeline(w io.Writer, r *profile.Report, s Style) error {
 	busy := top * float64(columns) / float64(r.Totals.Elapsed)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\ntime line: %s s from left to right, a full block is %.2f processors\n", seconds(r.Totals.Elapsed), busy)
-	b.WriteString(s.mark("emulated  "+bars(emulated, top), true) + "\n")
-	b.WriteString("native    " + bars(native, top) + "\n")
+	if line := bars(emulated, top); line != "" {
+		b.WriteString(s.mark("emulated  "+line, true) + "\n")
+	}
+	if line := bars(native, top); line != "" {
+		b.WriteString("native    " + line + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -234,7 +238,7 @@ func called(p *profile.Program) string {
 		}
 		names = append(names, fmt.Sprintf("%s %d", profile.Printable(n.Name), n.Execs))
 	}
-	return text + " (as " + strings.Join(names, ", ") + ")"
+	return text + " (called " + strings.Join(names, ", ") + ")"
 }
 
 func scripts(w io.Writer, r *profile.Report, s Style) error {
@@ -271,9 +275,13 @@ func largest(w io.Writer, r *profile.Report, s Style) error {
 	return s.table(w, "largest in memory, with the emulator's own", []string{"MEMORY", "RAN", "COMMAND"}, rows, 0)
 }
 
-// command is what was started: a script by its file, others by their arguments.
+// maxCommand is how many letters of a command are shown where no terminal is the
+// limit. The JSON has all of it.
+const maxCommand = 160
+
+// command is what was started, by its arguments.
 func command(n *profile.Notable) string {
-	text := profile.CommandLine(n.Argv, n.Cut)
+	text := Style{Width: maxCommand}.cut(profile.CommandLine(n.Argv, n.Cut))
 	if text == "" {
 		text = profile.Printable(n.Program)
 	}
