@@ -71,11 +71,8 @@ func totals(w io.Writer, r *profile.Report, s Style) error {
 		{line("together", t.All, all), false},
 	}
 	if k := t.Kernel; k != nil {
-		text := fmt.Sprintf("the kernel's own sum; the runs have %+.2f %%", k.Difference)
-		if k.Counted != t.All.CPU {
-			text += " (of finished profiles)"
-		}
-		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), "", text}, false})
+		difference := fmt.Sprintf("%+.2f %%", k.Difference)
+		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), difference, "the kernel's own sum"}, false})
 	}
 	if err := s.table(w, "processor time", []string{"EXECS", "FORKS", "CPU s", "USER", "SYSTEM", "SHARE", ""}, rows, 0); err != nil {
 		return err
@@ -101,6 +98,9 @@ func remarks(r *profile.Report) string {
 		b.WriteString("the profile is not finished: it has no last line, so nothing can be compared with the kernel's sum\n")
 	case unfinished > 0:
 		fmt.Fprintf(&b, "profiles that are not finished: %d\n", unfinished)
+	}
+	if k := t.Kernel; k != nil && k.Counted != t.All.CPU {
+		b.WriteString("the kernel's own sum is that of the finished profiles\n")
 	}
 	if t.Running > 0 {
 		fmt.Fprintf(&b, "still running at the end, with a cost that is not known: %d\n", t.Running)
