@@ -213,3 +213,23 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 }
+
+// programOrder finds the first program of the table in what a browser shows.
+var programOrder = regexp.MustCompile(`(?s)id="programs".*?<tbody>.*?<td>(/[^<]*)`)
+
+// A click on a heading sorts. The page's policy lets nobody click but people, so
+// that it is taken off.
+func TestBrowserSorts(t *testing.T) {
+	page := regexp.MustCompile(`<meta http-equiv[^>]*>`).ReplaceAll(write(t, profiletest.Build(t)), nil)
+	for column, want := range map[int]string{5: "/usr/bin/sed", 9: "/usr/bin/dash", 13: "/usr/bin/cat"} {
+		file := filepath.Join(t.TempDir(), "page.html")
+		click := fmt.Sprintf(`<script>document.querySelector("#programs th:nth-child(%d) button").click()</script></body>`, column)
+		if err := os.WriteFile(file, bytes.Replace(page, []byte("</body>"), []byte(click), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m := programOrder.FindStringSubmatch(browser(t, "--dump-dom", "file://"+file))
+		if m == nil || !strings.HasPrefix(m[1], want) {
+			t.Errorf("column %d: %.80q is first, want %s", column, m, want)
+		}
+	}
+}
