@@ -18,7 +18,7 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/buildlog hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/buildlog hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile profile/html profile/pprofile profile/text profile/tracejson qemu",
 	"doctor":                   "activators activators/persist arch hooks/poudriere internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
 	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb qemu",
@@ -38,7 +38,12 @@ var arrows = map[string]string{
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"profile":                  "internal/fault",
+	"profile/html":             "internal/ui profile",
+	"profile/pprofile":         "profile",
+	"profile/profiletest":      "profile",
 	"profile/ptrace":           "internal/fault profile",
+	"profile/text":             "internal/ui profile",
+	"profile/tracejson":        "profile",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",
 	"activators/binfmt":        "activators internal/fault",

@@ -13,8 +13,8 @@ import (
 	"github.com/xjail/xjail/internal/ui"
 )
 
-// reportOptions are what report is told.
-type reportOptions struct {
+// failureOptions are what report is told.
+type failureOptions struct {
 	buildlog.Filter
 	all bool
 }
@@ -39,7 +39,7 @@ guess: --json tells, and the name of the rule. Log files may be of any size.
 The exit status is 0 whatever was found.`
 
 func newPoudriereReport(g *globals) *cobra.Command {
-	o := &reportOptions{}
+	o := &failureOptions{}
 	cmd := &cobra.Command{
 		Use:   "report [DIR|FILE...]",
 		Short: "Say why packages failed, and what to change",
@@ -83,7 +83,7 @@ func (g *globals) completeRecorded(field func(*buildlog.Record) string) cobra.Co
 	}
 }
 
-func runPoudriereReport(g *globals, o *reportOptions, args []string) error {
+func runPoudriereReport(g *globals, o *failureOptions, args []string) error {
 	var records []buildlog.Record
 	for _, arg := range args {
 		found, err := buildlog.Collect(arg, g.Stdin)
