@@ -26,8 +26,12 @@ func printAdvice(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 
 func printWorthIt(w io.Writer, a *advice.Advice, output string) error {
 	if len(a.Install) == 0 {
-		fmt.Fprint(w, "Nothing is worth making native.\n\n")
-		return nil
+		fmt.Fprintln(w, "Nothing more is worth making native.")
+		if a.Saving > 0 {
+			fmt.Fprintf(w, "With what is native by now about %s of %s are left.\n", seconds(a.After.CPU), seconds(a.Before.CPU))
+		}
+		_, err := fmt.Fprintln(w)
+		return err
 	}
 	var rows [][]string
 	left := a.Before.CPU

@@ -17,8 +17,12 @@ const (
 	slowdown = 15
 )
 
-// enough is how many runs make a figure of a profile worth more than the usual one.
-const enough = 10
+// enough is how many runs make a figure of a profile worth more than the usual
+// one, and several how many programs: one alone may do more than to start.
+const (
+	enough  = 10
+	several = 4
+)
 
 // Reference is what the estimates rest on. Times are nanoseconds.
 type Reference struct {
@@ -36,17 +40,19 @@ type Reference struct {
 	Slowdown int64 `json:"slowdown"`
 }
 
-// reference finds in the profiles what starts cost: the median over programs of
-// what each of them costs at least.
+// reference finds in the profiles what starts cost: of what each program costs at
+// least, the median under the emulator, where all starts are dear, and the lower
+// quartile natively, where work soon outweighs them.
 func (u *Usage) reference() Reference {
 	r := Reference{Slowdown: slowdown}
-	r.NativeStart, r.StartMeasured = u.typical(usualStart, func(p *program) *tally { return &p.native.execs })
-	r.NativeFork, r.ForkMeasured = u.typical(usualFork, func(p *program) *tally { return &p.native.forks })
-	r.EmulatedStart, r.EmulatedMeasured = u.typical(usualEmulated, func(p *program) *tally { return &p.emulated.execs })
+	r.NativeStart, r.StartMeasured = u.typical(usualStart, 4, func(p *program) *tally { return &p.native.execs })
+	r.NativeFork, r.ForkMeasured = u.typical(usualFork, 4, func(p *program) *tally { return &p.native.forks })
+	r.EmulatedStart, r.EmulatedMeasured = u.typical(usualEmulated, 2, func(p *program) *tally { return &p.emulated.execs })
 	return r
 }
 
-func (u *Usage) typical(usual int64, of func(*program) *tally) (cost int64, measured bool) {
+// typical is what one of part programs costs less than.
+func (u *Usage) typical(usual int64, part int, of func(*program) *tally) (cost int64, measured bool) {
 	var starts []int64
 	runs := 0
 	for _, p := range u.programs {
@@ -56,11 +62,11 @@ func (u *Usage) typical(usual int64, of func(*program) *tally) (cost int64, meas
 			runs += len(t.costs)
 		}
 	}
-	if runs < enough {
+	if runs < enough || len(starts) < several {
 		return usual, false
 	}
 	slices.Sort(starts)
-	return starts[len(starts)/2], true
+	return starts[len(starts)/part], true
 }
 
 // estimate is what the emulated runs of a program would cost natively, never more
