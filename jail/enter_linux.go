@@ -35,7 +35,8 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 	}
 	defer signal.Stop(signals)
 
-	p, err := startNS(roleInit, jailNamespaces, nil, func(cmd *exec.Cmd) {
+	p, err := startNS(c.Profile.role(), jailNamespaces, nil, func(cmd *exec.Cmd) {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Profile.kept()...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 		cmd.Env = []string{}
 		cmd.SysProcAttr.Setpgid = true
@@ -56,7 +57,7 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		p.kill()
 		return 0, err
 	}
-	p.entrance = e
+	p.entrance, p.profile = e, c.Profile
 	if p.warn = c.Warn; p.warn == nil {
 		p.warn = func(string) {}
 	}
@@ -89,6 +90,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 				t.stopped(unix.Signal(m.Stopped))
 			}
 			told.add(m)
+			p.profile.add(m)
 		case s := <-signals:
 			if !started.Started && s != unix.SIGCONT {
 				failure = fault.New(fault.Interrupted, "", "interrupted while the jail was set up")

@@ -21,7 +21,10 @@ func (s Store) Exec(ctx context.Context, name string, c *Command) (int, error) {
 		return 0, err
 	}
 	defer l.release()
-	return s.exec(ctx, r, c)
+	if c.Profile == nil {
+		return s.exec(ctx, r, c)
+	}
+	return s.execProfiled(ctx, r, c, l)
 }
 
 func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
@@ -48,7 +51,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(slices.Concat([]string{"XJAIL=" + r.Name}, r.Env, env), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
-		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools,
+		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools, Profile: s.profiling(r, c),
 	}, c)
 	return status, c.pointToExplain(r.Name, err)
 }

@@ -11,8 +11,8 @@ import (
 
 // printAdvice prints what to install, and then what stays emulated and why.
 func printAdvice(w io.Writer, a *advice.Advice, o *adviceOptions) error {
-	fmt.Fprintf(w, "jail %s: %s of CPU, %s native and %s emulated (%s)\n\n", printable(a.Jail), seconds(a.Before.CPU), seconds(a.Before.Native),
-		seconds(a.Before.Emulated), share(a.Before.Emulated, a.Before.CPU))
+	fmt.Fprintf(w, "jail %s: %s of CPU, %s native and %s emulated (%s)\n\n", printable(a.Jail), cpuSeconds(a.Before.CPU), cpuSeconds(a.Before.Native),
+		cpuSeconds(a.Before.Emulated), share(a.Before.Emulated, a.Before.CPU))
 	if err := printWorthIt(w, a, o.output); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func printWorthIt(w io.Writer, a *advice.Advice, output string) error {
 	if len(a.Install) == 0 {
 		fmt.Fprintln(w, "Nothing more is worth making native.")
 		if a.Saving > 0 {
-			fmt.Fprintf(w, "With what is native by now about %s of %s are left.\n", seconds(a.After.CPU), seconds(a.Before.CPU))
+			fmt.Fprintf(w, "With what is native by now about %s of %s are left.\n", cpuSeconds(a.After.CPU), cpuSeconds(a.Before.CPU))
 		}
 		_, err := fmt.Fprintln(w)
 		return err
@@ -40,13 +40,13 @@ func printWorthIt(w io.Writer, a *advice.Advice, output string) error {
 			continue
 		}
 		left -= i.Saving
-		rows = append(rows, []string{seconds(i.Saving), share(i.Saving, a.Before.CPU), seconds(left), strconv.FormatInt(i.Execs, 10), seconds(i.Emulated), seconds(i.Native), itemName(&i)})
+		rows = append(rows, []string{cpuSeconds(i.Saving), share(i.Saving, a.Before.CPU), cpuSeconds(left), strconv.FormatInt(i.Execs, 10), cpuSeconds(i.Emulated), cpuSeconds(i.Native), itemName(&i)})
 	}
 	fmt.Fprintln(w, "Worth making native:")
 	if err := ui.Table(w, []string{"SAVES", "SHARE", "LEFT", "EXECS", "EMULATED", "NATIVE", "PROGRAM"}, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nThat leaves about %s of %s. ", seconds(a.After.CPU), seconds(a.Before.CPU))
+	fmt.Fprintf(w, "\nThat leaves about %s of %s. ", cpuSeconds(a.After.CPU), cpuSeconds(a.Before.CPU))
 	if output == "" {
 		output = "FILE"
 		fmt.Fprint(w, "With --output FILE the advice is kept:\n")
@@ -81,9 +81,9 @@ func printRest(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 		if i.Hint != "" {
 			why += " (" + i.Hint + ")"
 		}
-		rows = append(rows, []string{seconds(i.Emulated), share(i.Emulated, a.Before.CPU), strconv.FormatInt(i.Execs, 10), string(i.State), itemName(&i), printable(why)})
+		rows = append(rows, []string{cpuSeconds(i.Emulated), share(i.Emulated, a.Before.CPU), strconv.FormatInt(i.Execs, 10), string(i.State), itemName(&i), printable(why)})
 		for _, s := range i.Scripts {
-			rows = append(rows, []string{seconds(s.CPU), share(s.CPU, a.Before.CPU), strconv.FormatInt(s.Execs, 10), "script", "  " + printable(s.File), ""})
+			rows = append(rows, []string{cpuSeconds(s.CPU), share(s.CPU, a.Before.CPU), strconv.FormatInt(s.Execs, 10), "script", "  " + printable(s.File), ""})
 		}
 	}
 	if len(rows) > 0 {
@@ -93,7 +93,7 @@ func printRest(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 		return err
 	}
 	if small > 0 {
-		fmt.Fprintf(w, "%d more with less than %.1f %% each, %s in all: --all lists them\n", small, 100*a.Threshold, seconds(smallTime))
+		fmt.Fprintf(w, "%d more with less than %.1f %% each, %s in all: --all lists them\n", small, 100*a.Threshold, cpuSeconds(smallTime))
 	}
 	if len(rows) > 0 || small > 0 {
 		fmt.Fprintln(w)

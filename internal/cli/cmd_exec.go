@@ -18,6 +18,7 @@ type execOptions struct {
 	binds []string
 	dir   string
 	bare  bool
+	stats bool
 }
 
 // addFlags defines the flags of exec and shell.
@@ -41,10 +42,15 @@ func newExec(g *globals) *cobra.Command {
 		Short: "Run a command in a jail",
 		Long: `Run a command in a jail and return its exit status; 128 and the number of the
 signal when a signal ended it, 127 when it is not there, 126 when it cannot be
-run. Signals that xjail gets are passed on.` + "\n" + enterLong,
+run. Signals that xjail gets are passed on.
+
+With --stats everything that the command starts is followed, and a line at the
+end says how many programs ran emulated and how many natively, the processor
+time of both, and which emulated program cost most. xjail profile tells more.` + "\n" + enterLong,
 		Example: `  xjail exec mips64 -- uname -m
   xjail exec mips64 --bind $PWD:/src --dir /src -- make
-  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'`,
+  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'
+  xjail exec --stats mips64 -- make`,
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,6 +60,7 @@ run. Signals that xjail gets are passed on.` + "\n" + enterLong,
 	// Flags after CMD are the command's own.
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.stats, "stats", false, "say at the end what ran emulated, and what that cost (Linux)")
 	return allowFlagsAfterName(cmd)
 }
 
@@ -76,18 +83,36 @@ func newShell(g *globals) *cobra.Command {
 }
 
 func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv []string, login bool) error {
+	c, err := newCommand(g, o, argv)
+	if err != nil {
+		return err
+	}
+	c.Login = login
+	if o.stats {
+		c.Profile = &jail.Profile{}
+	}
 	store, err := g.store()
 	if err != nil {
 		return err
 	}
-	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true, NoTools: o.bare}
+	status, err := store.Exec(ctx, name, c)
+	if o.stats && err == nil {
+		g.tellSums(&statsEvent{Type: "exec_stats", Status: status, Sums: c.Profile.Sums})
+	}
+	return statusError(status, err)
+}
+
+// newCommand is a command of the options.
+func newCommand(g *globals, o *execOptions, argv []string) (*jail.Command, error) {
+	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Interactive: true, NoTools: o.bare}
+	var err error
 	if c.Env, err = jailEnv(g, o.env); err != nil {
-		return err
+		return nil, err
 	}
 	for _, text := range o.binds {
 		b, err := jail.ParseBind(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.Binds = append(c.Binds, b)
 	}
@@ -99,14 +124,15 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	c.Stdin, _ = g.Stdin.(*os.File)
 	c.Stdout, _ = g.Stdout.(*os.File)
 	c.Stderr, _ = g.Stderr.(*os.File)
-	status, err := store.Exec(ctx, name, c)
-	if err != nil {
-		return err
-	}
-	if status != 0 {
+	return c, nil
+}
+
+// statusError is the status of a command as an error.
+func statusError(status int, err error) error {
+	if err == nil && status != 0 {
 		return exitStatus(status)
 	}
-	return nil
+	return err
 }
 
 // jailEnv is what --env asks for, and the kind of terminal.

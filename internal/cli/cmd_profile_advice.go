@@ -264,12 +264,12 @@ func checkAdvice(g *globals, file string, u *advice.Usage) error {
 }
 
 func printCheck(w io.Writer, c *advice.Check) error {
-	fmt.Fprintf(w, "before:    %s of CPU, %s of it emulated\n", seconds(c.Before.CPU), seconds(c.Before.Emulated))
-	fmt.Fprintf(w, "predicted: %s, %s emulated\n", seconds(c.Predicted.CPU), seconds(c.Predicted.Emulated))
-	fmt.Fprintf(w, "measured:  %s, %s emulated; %.2f times what was predicted\n\n", seconds(c.Measured.CPU), seconds(c.Measured.Emulated), c.Ratio)
+	fmt.Fprintf(w, "before:    %s of CPU, %s of it emulated\n", cpuSeconds(c.Before.CPU), cpuSeconds(c.Before.Emulated))
+	fmt.Fprintf(w, "predicted: %s, %s emulated\n", cpuSeconds(c.Predicted.CPU), cpuSeconds(c.Predicted.Emulated))
+	fmt.Fprintf(w, "measured:  %s, %s emulated; %.2f times what was predicted\n\n", cpuSeconds(c.Measured.CPU), cpuSeconds(c.Measured.Emulated), c.Ratio)
 	var rows [][]string
 	for _, i := range c.Items {
-		rows = append(rows, []string{seconds(i.Before), seconds(i.Predicted), seconds(i.Measured), strconv.FormatInt(i.Execs, 10),
+		rows = append(rows, []string{cpuSeconds(i.Before), cpuSeconds(i.Predicted), cpuSeconds(i.Measured), strconv.FormatInt(i.Execs, 10),
 			strconv.FormatInt(i.Now, 10), strconv.FormatInt(i.StillEmulated, 10), printable(i.Name)})
 	}
 	if err := ui.Table(w, []string{"BEFORE", "PREDICTED", "MEASURED", "EXECS", "NOW", "EMULATED", "PROGRAM"}, rows); err != nil {
@@ -279,8 +279,8 @@ func printCheck(w io.Writer, c *advice.Check) error {
 	return nil
 }
 
-// seconds are nanoseconds as people read them.
-func seconds(ns int64) string { return strconv.FormatFloat(float64(ns)/1e9, 'f', 2, 64) + " s" }
+// cpuSeconds are nanoseconds as people read them.
+func cpuSeconds(ns int64) string { return strconv.FormatFloat(float64(ns)/1e9, 'f', 2, 64) + " s" }
 
 func printNotes(w io.Writer, notes []string) {
 	for _, n := range notes {
