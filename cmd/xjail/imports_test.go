@@ -18,10 +18,10 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile profile/advice qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
-	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/ptrace qemu",
+	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/advice profile/dtrace profile/ptrace qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
 	"jail/devfsrule":           "",
@@ -35,6 +35,8 @@ var arrows = map[string]string{
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
 	"profile":                  "internal/fault",
+	"profile/advice":           "internal/fault profile",
+	"profile/dtrace":           "internal/fault profile",
 	"profile/ptrace":           "internal/fault profile",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",

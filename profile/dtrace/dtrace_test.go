@@ -79,6 +79,9 @@ func TestBuild(t *testing.T) {
 	if err != nil || !stats.Whole || stats.Left != 1 || stats.Runs != int64(len(p.Runs)) || len(p.Losses) != 0 {
 		t.Fatalf("%v %+v %v", err, stats, p.Losses)
 	}
+	if s := stats.Sums; s.Execs != 6 || s.Emulated != 3 || s.Forks != 4 || s.Failed != 1 || s.Left != 1 || s.CPU != 64470000 {
+		t.Errorf("%+v", s)
+	}
 	type run struct{ program, file, how string }
 	want := []run{
 		{"/bin/sh", "", profile.ByExit},                     // 1, emulated: the command

@@ -46,6 +46,8 @@ type Stats struct {
 	At time.Duration
 	// Whole: the program told of its end.
 	Whole bool
+	// Sums are those of the runs.
+	Sums profile.Sums
 }
 
 // lineMax is more than the longest line.
@@ -61,7 +63,7 @@ const (
 // counted as lost; an error is that of reading, of writing, or of output that is
 // not the program's. The profile is not closed.
 func Parse(r io.Reader, w *profile.Writer, o Options) (*Stats, error) {
-	p := &parser{out: w, o: o, processes: map[int]*process{}}
+	p := &parser{out: w, o: o, processes: map[int]*process{}, tally: profile.NewTally()}
 	in := bufio.NewReaderSize(r, lineMax)
 	for {
 		line, err := in.ReadSlice('\n')
@@ -97,6 +99,7 @@ type parser struct {
 	processes map[int]*process
 	runs      int64
 	failure   error // of the writer
+	tally     *profile.Tally
 }
 
 // process is one in the jail.
@@ -106,7 +109,9 @@ type process struct {
 }
 
 func (p *parser) stats() *Stats {
-	return &Stats{Runs: p.runs, Left: int64(len(p.processes)), At: time.Duration(p.at), Whole: p.whole}
+	s := &Stats{Runs: p.runs, Left: int64(len(p.processes)), At: time.Duration(p.at), Whole: p.whole, Sums: p.tally.Sums()}
+	s.Sums.Left = s.Left
+	return s
 }
 
 func (p *parser) note(err error) {
@@ -115,7 +120,17 @@ func (p *parser) note(err error) {
 	}
 }
 
-func (p *parser) lose(why string) { p.note(p.out.Lost(&profile.Lost{At: p.at, Count: 1, Why: why})) }
+func (p *parser) lose(why string) {
+	l := &profile.Lost{At: p.at, Count: 1, Why: why}
+	p.tally.Lost(l)
+	p.note(p.out.Lost(l))
+}
+
+// end writes the end of a run.
+func (p *parser) end(e *profile.End) {
+	p.tally.End(e)
+	p.note(p.out.End(e))
+}
 
 // line reads one line. Empty ones are dtrace's own.
 func (p *parser) line(text string) error {
@@ -173,6 +188,7 @@ func (p *parser) start(pid int, r profile.Run) *process {
 	r.ID, r.PID, r.At = p.runs, pid, p.at
 	c := &process{run: r}
 	p.processes[pid] = c
+	p.tally.Begin(&r)
 	p.note(p.out.Begin(&r))
 	return c
 }
@@ -192,7 +208,7 @@ func (p *parser) fork(f *fields) {
 
 // drop ends a run whose end was not seen.
 func (p *parser) drop(pid int) {
-	p.note(p.out.End(&profile.End{ID: p.processes[pid].run.ID, At: p.at, How: profile.Unknown}))
+	p.end(&profile.End{ID: p.processes[pid].run.ID, At: p.at, How: profile.Unknown})
 	delete(p.processes, pid)
 	p.lose("the end of a process was not seen")
 }
@@ -208,7 +224,7 @@ func (p *parser) exec(f *fields) {
 	r := p.image(name, first, previous, last, args)
 	if old != nil {
 		user, system := old.split(cpu, uticks, sticks)
-		p.note(p.out.End(&profile.End{ID: old.run.ID, At: p.at, How: profile.ByExec, User: user, System: system}))
+		p.end(&profile.End{ID: old.run.ID, At: p.at, How: profile.ByExec, User: user, System: system})
 		r.Parent, r.Replaced = old.run.Parent, old.run.ID
 	}
 	c := p.start(pid, r)
@@ -278,7 +294,9 @@ func bound(argv []string, program string) (list []string, cut bool) {
 func (p *parser) fail(f *fields) {
 	pid, errno, file := f.pid(), f.number(), f.string()
 	if c := p.processes[pid]; c != nil && !f.bad {
-		p.note(p.out.Fail(&profile.Failure{Run: c.run.ID, At: p.at, File: file, Error: errnoName(errno)}))
+		failure := &profile.Failure{Run: c.run.ID, At: p.at, File: file, Error: errnoName(errno)}
+		p.tally.Fail(failure)
+		p.note(p.out.Fail(failure))
 	}
 }
 
@@ -306,7 +324,7 @@ func (p *parser) exit(f *fields) {
 	default:
 		e.How = profile.Unknown
 	}
-	p.note(p.out.End(&e))
+	p.end(&e)
 	delete(p.processes, pid)
 }
 

@@ -133,6 +133,7 @@ func (c *Collector) Stop() (*Stats, error) {
 		return c.stats, c.failure
 	}
 	at := int64(c.stats.At)
+	c.stats.Sums.Lost += c.lost
 	if c.lost > 0 {
 		if err := c.out.Lost(&profile.Lost{At: at, Count: c.lost, Why: "dtrace had no room"}); err != nil {
 			return c.stats, err
@@ -143,6 +144,7 @@ func (c *Collector) Stop() (*Stats, error) {
 		if err != nil {
 			why += ": " + err.Error()
 		}
+		c.stats.Sums.Lost++
 		return c.stats, c.out.Lost(&profile.Lost{At: at, Count: 1, Why: why})
 	}
 	return c.stats, c.out.Flush()
