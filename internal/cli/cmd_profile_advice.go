@@ -21,21 +21,22 @@ import (
 	"github.com/xjail/xjail/profile/advice"
 )
 
-const profileAdviceLong = `Say which programs to make native next, from profiles of what ran in a jail: what
-each would save, what that estimate rests on, and why the others stay emulated.
+const profileAdviceLong = `Say which programs to make native next, from profiles of what ran in a jail:
+what each would save, what that estimate rests on, and why the others stay
+emulated.
 
 The tools are those of the profile's own jail, or of --jail. Where it has none,
 or packages were installed since, they are looked up in their source as xjail
 tools install does, and kept in the cache; the jail stays as it is. Without a
 jail only the policy is known.
 
-What tells the architecture, what a package has in another version, what did not
-pass the self-test and what the build made itself is never advised, and the
+What tells the architecture, what a package has in another version, what did
+not pass the self-test and what the build made itself is never advised, and the
 reason is given.
 
---output keeps the advice, for xjail tools install NAME --advice FILE. It has the
-prediction too: --check compares it with profiles that were made since. The status
-is then 3 when something of it still ran emulated.`
+--output keeps the advice, for xjail tools install NAME --advice FILE. It has
+the prediction too: --check compares it with profiles that were made since. The
+status is then 3 when something of it still ran emulated.`
 
 type adviceOptions struct {
 	jail, tools   string
@@ -66,8 +67,6 @@ func newProfileAdvice(g *globals) *cobra.Command {
 	f.StringVar(&o.check, "check", "", "compare the prediction of this `advice` with the profiles")
 	f.Float64Var(&o.percent, "threshold", 100*advice.DefaultThreshold, "the least saving that is worth it, in `percent` of all time")
 	f.BoolVar(&o.all, "all", false, "list programs below the threshold too")
-	cmd.MarkFlagsMutuallyExclusive("check", "output")
-	cmd.MarkFlagsMutuallyExclusive("check", "jail")
 	_ = cmd.RegisterFlagCompletionFunc("jail", completeJail(g))
 	_ = cmd.RegisterFlagCompletionFunc("tools", cobra.FixedCompletions([]string{"twin", "host"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -76,6 +75,9 @@ func newProfileAdvice(g *globals) *cobra.Command {
 func runProfileAdvice(ctx context.Context, g *globals, o *adviceOptions, files []string) error {
 	if !(o.percent >= 0 && o.percent <= 100) {
 		return fault.New(fault.Usage, "--threshold 0.5", "--threshold %v is no share in percent", o.percent)
+	}
+	if o.check != "" && (o.output != "" || o.jail != "" || o.tools != "") {
+		return fault.New(fault.Usage, "leave --output, --jail and --tools out", "--check compares, and gives no advice")
 	}
 	if o.output != "" {
 		if err := mayReplaceAdvice(o.output); err != nil {

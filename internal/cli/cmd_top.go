@@ -18,13 +18,13 @@ import (
 	"github.com/xjail/xjail/jail"
 )
 
-const topLong = `Show what runs in a jail now: each process, native or emulated, with its processor
-time, the program as the jail sees it, and how long it runs. On a terminal it is
-shown anew every two seconds; q ends that. Otherwise, and with --once or --json,
-it is shown once.
+const topLong = `Show what runs in a jail now: each process, native or emulated, with its
+processor time, the program as the jail sees it, and how long it runs. On a
+terminal it is shown anew every two seconds; q ends that. Otherwise, and with
+--once or --json, it is shown once.
 
 %CPU is of one processor: since the last look, or, the first time, since the
-process began. Processes in the jail of other xjail commands are shown as well.`
+process began. What other xjail commands run in the jail is shown as well.`
 
 type topOptions struct {
 	once     bool
@@ -160,7 +160,7 @@ func printTop(w io.Writer, s *jail.Snapshot, width, height int) error {
 		rows = append(rows, []string{strconv.Itoa(p.PID), printable(p.User), p.State, printable(how), fmt.Sprintf("%.1f", 100*p.Load),
 			clock(p.CPU), clock(p.Elapsed), ui.Size(p.RSS), topCommand(p)})
 	}
-	fmt.Fprintf(&text, "jail %s: %d processes, %d of them emulated; CPU %.0f %%, %.0f %% emulated\n\n", s.Jail, len(rows), emulated, 100*load, 100*emulatedLoad)
+	fmt.Fprintf(&text, "jail %s: %d running, %d of them emulated; CPU %.0f %%, %.0f %% emulated\n\n", s.Jail, len(rows), emulated, 100*load, 100*emulatedLoad)
 	if err := ui.Table(&text, []string{"PID", "USER", "S", "RUN BY", "%CPU", "TIME", "ELAPSED", "MEMORY", "PROGRAM"}, rows); err != nil {
 		return err
 	}
