@@ -95,7 +95,7 @@ func (st *StandIns) fill(ctx context.Context, s Store, cfg *Config, r *Record, h
 	st.Source = m.Source
 	programs := map[string]bool{}
 	for _, f := range m.Files {
-		if f.Kind == xtools.Program {
+		if f.Choosable() {
 			st.files[f.Path] = f
 			st.byBase[path.Base(f.Path)] = f.Path
 			programs[f.Path] = xtools.IsCompiler(packageUnder(f), st.target)

@@ -11,12 +11,13 @@ type Calls struct {
 	owner  []int   // the call that a run belongs to; an index of p.Runs, as below
 	caller []int   // of a call; -1 when it came from outside
 	own    []int64 // see Own
+	last   int64   // Elapsed
 }
 
 // NewCalls finds the calls of a profile. What refers to a run that had not begun
 // is from outside, so that there are no circles, whatever is in the file.
 func NewCalls(p *Profile) *Calls {
-	c := &Calls{p: p, owner: make([]int, len(p.Runs)), caller: make([]int, len(p.Runs)), own: make([]int64, len(p.Runs))}
+	c := &Calls{p: p, last: p.Elapsed(), owner: make([]int, len(p.Runs)), caller: make([]int, len(p.Runs)), own: make([]int64, len(p.Runs))}
 	index := make(map[int64]int, len(p.Runs))
 	ownerOf := func(id int64) int {
 		if i, ok := index[id]; ok {
@@ -39,23 +40,27 @@ func NewCalls(p *Profile) *Calls {
 	return c
 }
 
-// findOwn subtracts from the elapsed time of each call the union of its callees'.
-// Runs are in the order in which they began, so that one pass does.
+// findOwn subtracts from the elapsed time of each call the union of the processes'
+// that it waits for: make(1) waits for the compiler that env(1) became, too. Runs
+// are in the order in which they began, so that one pass does.
 func (c *Calls) findOwn() {
-	last := c.p.Elapsed()
 	covered := make([]int64, len(c.p.Runs)) // until when callees that were met ran
+	waits := make([]int, len(c.p.Runs))     // who waits for the process of a call
 	for i, r := range c.p.Runs {
 		if c.owner[i] != i {
 			continue
 		}
-		from, to := r.span(last)
+		from, to := r.span(c.last)
 		c.own[i] += to - from
 		covered[i] = from
 		up := c.caller[i]
-		if up < 0 {
+		if up >= 0 && c.p.Runs[up].ID == r.Replaced {
+			up = waits[up]
+		}
+		if waits[i] = up; up < 0 {
 			continue
 		}
-		_, end := c.p.Runs[up].span(last)
+		_, end := c.p.Runs[up].span(c.last)
 		from, to = max(from, covered[up]), min(to, end)
 		if to > from {
 			c.own[up] -= to - from
@@ -98,9 +103,9 @@ func (p *Profile) Elapsed() int64 {
 	return last
 }
 
-// Span is from when to when a run ran, within the profile; one without an end
-// runs until the profile's.
-func (p *Profile) Span(r *Run) (from, to int64) { return r.span(p.Elapsed()) }
+// Span is from when to when run i ran, within the profile, in nanoseconds; one
+// without an end runs until the profile's.
+func (c *Calls) Span(i int) (from, to int64) { return c.p.Runs[i].span(c.last) }
 
 func (r *Run) span(last int64) (from, to int64) {
 	from, to = min(max(r.At, 0), last), last

@@ -81,7 +81,7 @@ func (b *Builder) Add(file string, p *Profile) {
 	calls := NewCalls(p)
 	s := sourceOf(file, p)
 	b.sources = append(b.sources, s)
-	b.lines = append(b.lines, timelineOf(p))
+	b.lines = append(b.lines, TimelineOf(p))
 	b.table.add(p, calls)
 	if b.options.Tree {
 		b.tree.add(p, calls)

@@ -70,7 +70,7 @@ func TestPrograms(t *testing.T) {
 		t.Errorf("%+v", sed)
 	}
 	// The cheapest of six is their 5th percentile.
-	if sed.StartupEach != 32*ms || sed.Startup != 6*32*ms || sed.StartupOthers {
+	if sed.StartupEach != 32*ms || sed.Startup != 6*32*ms || sed.StartupFrom != profile.StartupFew {
 		t.Errorf("start-up %d of %d", sed.StartupEach, sed.Startup)
 	}
 	// What the emulated shell's children used before they were sed is the shell's,
@@ -105,13 +105,13 @@ func TestStartupOfOthers(t *testing.T) {
 	m.Exit(m.Start(50, profiletest.Emulated("/bin/cc1")), 60, 5000, 0, 0)
 	m.Exit(m.Start(60, profiletest.Native("/bin/ld")), 70, 700, 0, 0)
 	r := report(t, profile.Options{}, m.Close(100, 0, 0))
-	if rm := row(t, r, "/bin/rm", true); rm.StartupEach != 31*ms || rm.StartupOthers {
+	if rm := row(t, r, "/bin/rm", true); rm.StartupEach != 31*ms || rm.StartupFrom != profile.StartupOwn {
 		t.Errorf("%+v", rm)
 	}
-	if cc1 := row(t, r, "/bin/cc1", true); cc1.StartupEach != 31*ms || !cc1.StartupOthers {
+	if cc1 := row(t, r, "/bin/cc1", true); cc1.StartupEach != 31*ms || cc1.StartupFrom != profile.StartupOthers {
 		t.Errorf("%+v", cc1)
 	}
-	if ld := row(t, r, "/bin/ld", false); ld.StartupEach != 700*ms || ld.StartupOthers {
+	if ld := row(t, r, "/bin/ld", false); ld.StartupEach != 700*ms || ld.StartupFrom != profile.StartupFew {
 		t.Errorf("of what ran natively nothing else is known: %+v", ld)
 	}
 }
@@ -143,6 +143,9 @@ func TestTree(t *testing.T) {
 	if cc.Self.Execs != 2 || cc.Total.CPU != 640*ms || cc.EmulatedCPU != 0 {
 		t.Errorf("%+v", cc)
 	}
+	if make := find(sh, "/usr/bin/make"); make.Own != (539-479)*ms {
+		t.Errorf("make waited for nobody for %d ms", make.Own/ms)
+	}
 	if configure.Own != (388-6*38-29)*ms {
 		t.Errorf("configure waited for nobody for %d ms", configure.Own/ms)
 	}
@@ -169,13 +172,14 @@ func TestSums(t *testing.T) {
 	for seed := range uint64(40) {
 		text := profiletest.Random(t, seed, 50+int(seed)*20)
 		p := profiletest.Read(t, text)
+		calls := profile.NewCalls(p)
 		var want profile.Cost
-		for _, r := range p.Runs {
+		for i, r := range p.Runs {
 			if r.Fork() {
 				want.Forks++
 			} else {
 				want.Execs++
-				from, to := p.Span(r)
+				from, to := calls.Span(i)
 				want.Wall += to - from
 			}
 			if r.End != nil {

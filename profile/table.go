@@ -18,11 +18,11 @@ type Program struct {
 	// StartupEach is estimated: what the cheapest starts of the program cost, the
 	// 5th percentile of the CPU time of its execs. Of one with fewer than ten execs
 	// it is at most the median of that of the programs with ten or more that ran
-	// in the same way; StartupOthers tells that it is that one. Startup is
-	// StartupEach for every exec.
-	StartupEach   int64 `json:"startup_each"`
-	Startup       int64 `json:"startup"`
-	StartupOthers bool  `json:"startup_from_others,omitempty"`
+	// in the same way. StartupFrom tells which it is. Startup is StartupEach for
+	// every exec.
+	StartupEach int64  `json:"startup_each"`
+	Startup     int64  `json:"startup"`
+	StartupFrom string `json:"startup_from,omitempty"`
 	Ends
 	RSS      int64  `json:"rss"`      // the largest, in bytes
 	Profiles int    `json:"profiles"` // in how many profiles it ran
@@ -32,6 +32,13 @@ type Program struct {
 	names map[string]int64
 	last  int // the profile that it was last met in
 }
+
+// What an estimate of the cost of starts is from.
+const (
+	StartupOwn    = "own"    // ten or more execs of the program
+	StartupOthers = "others" // other programs that ran in the same way
+	StartupFew    = "few"    // fewer of the program: it is at most that
+)
 
 // Name is a name by which a program was started: of one that is many, as busybox
 // is, or that a link leads to.
@@ -209,9 +216,10 @@ func estimateStartup(rows []*Program) {
 	for _, row := range rows {
 		slices.Sort(row.execs)
 		if n := len(row.execs); n > 0 {
-			row.StartupEach = row.execs[(n-1)*5/100]
+			row.StartupEach, row.StartupFrom = row.execs[(n-1)*5/100], StartupFew
 		}
 		if len(row.execs) >= enough {
+			row.StartupFrom = StartupOwn
 			others[row.Emulated] = append(others[row.Emulated], row.StartupEach)
 		}
 	}
@@ -220,7 +228,7 @@ func estimateStartup(rows []*Program) {
 		slices.Sort(known)
 		if len(known) > 0 && len(row.execs) > 0 && len(row.execs) < enough {
 			if m := known[len(known)/2]; m < row.StartupEach {
-				row.StartupEach, row.StartupOthers = m, true
+				row.StartupEach, row.StartupFrom = m, StartupOthers
 			}
 		}
 		row.Startup = row.StartupEach * row.Execs

@@ -51,7 +51,8 @@ func (t *Timeline) spread(into []int64, from, to, amount int64) {
 	into[last] += amount - given
 }
 
-func timelineOf(p *Profile) *Timeline {
+// TimelineOf is the time line of a profile.
+func TimelineOf(p *Profile) *Timeline {
 	last := p.Elapsed()
 	t := newTimeline(last)
 	for _, r := range p.Runs {

@@ -18,7 +18,7 @@ const module = "github.com/xjail/xjail/"
 // a change of the design.
 var arrows = map[string]string{
 	"cmd/xjail":                "internal/cli",
-	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile profile/advice qemu",
+	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile profile/advice profile/html profile/pprofile profile/text profile/tracejson qemu",
 	"doctor":                   "activators activators/persist arch internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
 	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/advice profile/dtrace profile/ptrace qemu",
@@ -37,7 +37,12 @@ var arrows = map[string]string{
 	"profile":                  "internal/fault",
 	"profile/advice":           "internal/fault profile",
 	"profile/dtrace":           "internal/fault profile",
+	"profile/html":             "internal/ui profile",
+	"profile/pprofile":         "profile",
+	"profile/profiletest":      "profile",
 	"profile/ptrace":           "internal/fault profile",
+	"profile/text":             "internal/ui profile",
+	"profile/tracejson":        "profile",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",
 	"activators/binfmt":        "activators internal/fault",

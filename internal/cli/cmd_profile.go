@@ -57,7 +57,7 @@ another.
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the profile to this `file` (default NAME-DATE-TIME.xprof here)")
 	cmd.Flags().BoolVar(&o.force, "force", false, "write over a file that is there")
 	cmd.Flags().StringVar(&o.subject, "subject", "", "what the command builds, such as a `package`, for reports over many")
-	cmd.AddCommand(newProfileAdvice(g))
+	cmd.AddCommand(newProfileReport(g), newProfileDiff(g), newProfileAdvice(g))
 	return allowFlagsAfterName(cmd)
 }
 

@@ -43,12 +43,12 @@ func (m *Manifest) Choose(paths []string) (absent []string) {
 	}
 	var files []File
 	for _, f := range m.Files {
-		keep := f.Kind != Program && f.Kind != Plugin || chosen[f.Path] || compiler && (f.Kind == Plugin || isCompilerFile(f, target))
+		keep := f.Kind == Loader || chosen[f.Path] || compiler && (f.Kind == Plugin || isCompilerFile(f, target))
 		switch {
 		case keep:
 			files = append(files, f)
 			delete(chosen, f.Path)
-		case f.Kind == Program:
+		case f.Choosable():
 			m.Left = append(m.Left, Left{Path: f.Path, State: NotChosen, Why: notChosen, Package: f.rootPackage(), Pays: f.Pays})
 		}
 	}
@@ -62,6 +62,9 @@ func (m *Manifest) Choose(paths []string) (absent []string) {
 	slices.Sort(absent)
 	return absent
 }
+
+// Choosable tells whether a file is one that is run, and not a part of others.
+func (f *File) Choosable() bool { return f.Kind != Plugin && f.Kind != Loader }
 
 func isCompilerFile(f File, target *arch.Arch) bool { return IsCompiler(f.rootPackage(), target) }
 

@@ -46,11 +46,7 @@ func (a *Advice) Check(u *Usage) *Check {
 		}
 		n := CheckedItem{Name: i.Name, Before: i.Emulated, Execs: i.Execs, Predicted: i.Native}
 		for _, path := range i.Programs {
-			if p := u.programs[path]; p != nil {
-				n.Now += p.native.execs.count + p.emulated.execs.count
-				n.StillEmulated += p.emulated.execs.count
-				n.Measured += p.native.cpu() + p.emulated.cpu()
-			}
+			n.add(u, path)
 		}
 		if i.Execs > 0 {
 			n.Predicted = scale(i.Native, n.Now, i.Execs)
@@ -64,6 +60,19 @@ func (a *Advice) Check(u *Usage) *Check {
 		c.Notes = append(c.Notes, "the profiles are of other commands than those of the advice")
 	}
 	return c
+}
+
+// add counts the runs of a program, or those of a script.
+func (n *CheckedItem) add(u *Usage, path string) {
+	if p := u.programs[path]; p != nil {
+		n.Now += p.native.execs.count + p.emulated.execs.count
+		n.StillEmulated += p.emulated.execs.count
+		n.Measured += p.native.cpu() + p.emulated.cpu()
+	} else if s := u.scripts[path]; s != nil {
+		n.Now += s.native.count + s.emulated.count
+		n.StillEmulated += s.emulated.count
+		n.Measured += s.native.cpu + s.emulated.cpu
+	}
 }
 
 func sameCommands(a, b []Source) bool {

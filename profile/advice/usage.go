@@ -14,8 +14,8 @@ type Usage struct {
 	jail     string
 	arch     string
 	programs map[string]*program
-	// without counts the profiles of runs without native tools.
-	without int
+	// scripts are those that were run, by the path that was given.
+	scripts map[string]*scriptRuns
 	running int64
 	lost    int64
 }
@@ -44,6 +44,9 @@ type program struct {
 	scripts          map[string]*tally // emulated, by path
 	subjects         map[string]int64  // emulated time by subject
 }
+
+// scriptRuns are the execs of one script.
+type scriptRuns struct{ emulated, native tally }
 
 // side sums the runs of a program that are emulated, or those that are native.
 type side struct {
@@ -88,7 +91,9 @@ func (t *tally) cheap() int64 {
 }
 
 // NewUsage is empty.
-func NewUsage() *Usage { return &Usage{programs: map[string]*program{}} }
+func NewUsage() *Usage {
+	return &Usage{programs: map[string]*program{}, scripts: map[string]*scriptRuns{}}
+}
 
 // Add sums a profile; file is how the advice calls it.
 func (u *Usage) Add(file string, p *profile.Profile) {
@@ -101,9 +106,6 @@ func (u *Usage) Add(file string, p *profile.Profile) {
 	}
 	for _, l := range p.Losses {
 		u.lost += l.Count
-	}
-	if p.Tools == "" {
-		u.without++
 	}
 	u.profiles = append(u.profiles, Source{
 		File: file, Subject: p.Subject, Started: p.Started, Command: p.Command, Whole: p.Close != nil,
@@ -134,6 +136,9 @@ func (u *Usage) addRun(r *profile.Run, subject string) {
 	} else {
 		s.execs.add(r.End)
 	}
+	if r.Script && r.File != "" {
+		u.addScript(r)
+	}
 	if r.End == nil {
 		u.running++
 		return
@@ -151,6 +156,19 @@ func (u *Usage) addRun(r *profile.Run, subject string) {
 			pr.scripts[r.File] = &tally{}
 		}
 		pr.scripts[r.File].add(r.End)
+	}
+}
+
+func (u *Usage) addScript(r *profile.Run) {
+	s := u.scripts[r.File]
+	if s == nil {
+		s = &scriptRuns{}
+		u.scripts[r.File] = s
+	}
+	if r.Emulated() {
+		s.emulated.add(r.End)
+	} else {
+		s.native.add(r.End)
 	}
 }
 
