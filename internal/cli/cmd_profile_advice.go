@@ -65,7 +65,7 @@ func newProfileAdvice(g *globals) *cobra.Command {
 	f.StringVar(&o.tools, "tools", "", "where native tools would come from: `twin` or host (default as the jail's)")
 	f.StringVarP(&o.output, "output", "o", "", "keep the advice in this `file`")
 	f.StringVar(&o.check, "check", "", "compare the prediction of this `advice` with the profiles")
-	f.Float64Var(&o.percent, "threshold", 100*advice.DefaultThreshold, "the least saving that is worth it, in `percent` of all time")
+	f.Float64Var(&o.percent, "threshold", 100*advice.DefaultThreshold, "the least saving that is worth it, in `percent` of the time left")
 	f.BoolVar(&o.all, "all", false, "list programs below the threshold too")
 	_ = cmd.RegisterFlagCompletionFunc("jail", completeJail(g))
 	_ = cmd.RegisterFlagCompletionFunc("tools", cobra.FixedCompletions([]string{"twin", "host"}, cobra.ShellCompDirectiveNoFileComp))

@@ -62,7 +62,8 @@ type Item struct {
 
 // Options are how advice is given.
 type Options struct {
-	// Threshold is the least saving that is worth it, as a share of all time.
+	// Threshold is the least saving that is worth it, as a share of the time that
+	// is left when all that saves more is native.
 	Threshold float64
 }
 
@@ -99,26 +100,38 @@ func Give(u *Usage, tools func(path string) Tool, o Options) *Advice {
 		Format: formatVersion, Jail: u.jail, Arch: u.arch, Profiles: u.profiles, Threshold: o.Threshold,
 		Reference: u.reference(), Before: u.whole, After: u.whole, Install: []string{}, Items: []Item{},
 	}
-	for _, i := range u.items(a.Reference, tools) {
-		i.decide(u, o)
-		if i.Install || i.State == Native && !i.ranNative {
-			a.After.CPU -= i.Saving
-			a.After.Emulated -= i.Emulated
-			a.After.Native += i.Native
+	items := u.items(a.Reference, tools)
+	slices.SortStableFunc(items, func(x, y *Item) int {
+		return cmp.Or(cmp.Compare(y.Saving, x.Saving), cmp.Compare(y.Emulated, x.Emulated), cmp.Compare(x.Name, y.Name))
+	})
+	for _, i := range items {
+		if i.nativeByNow() {
+			a.gain(i)
 		}
+	}
+	for _, i := range items {
+		i.decide(a)
 		if i.Install {
+			a.gain(i)
 			a.Install = append(a.Install, i.Programs...)
 		}
 		a.Items = append(a.Items, *i)
 	}
 	a.Saving = a.Before.CPU - a.After.CPU
 	slices.Sort(a.Install)
-	slices.SortStableFunc(a.Items, func(x, y Item) int {
-		return cmp.Or(cmp.Compare(y.Saving, x.Saving), cmp.Compare(y.Emulated, x.Emulated), cmp.Compare(x.Name, y.Name))
-	})
 	a.Notes = u.notes()
 	return a
 }
+
+// gain takes off what an item saves.
+func (a *Advice) gain(i *Item) {
+	a.After.CPU -= i.Saving
+	a.After.Emulated -= i.Emulated
+	a.After.Native += i.Native
+}
+
+// nativeByNow tells of a program that will be native the next time in any case.
+func (i *Item) nativeByNow() bool { return i.State == Native && !i.ranNative }
 
 // items are the emulated programs, those of a unit in one.
 func (u *Usage) items(r Reference, tools func(string) Tool) []*Item {
@@ -214,8 +227,10 @@ func (i *Item) addScripts(p *program) {
 	i.Scripts = i.Scripts[:min(len(i.Scripts), topScripts)]
 }
 
-// decide says whether it is to be installed, and why not.
-func (i *Item) decide(u *Usage, o Options) {
+// decide says whether it is to be installed, and why not. What it saves is held
+// against what is left when all that saves more is native: of a build that is
+// emulated as a whole even a shell would be nothing beside the compiler.
+func (i *Item) decide(a *Advice) {
 	switch {
 	case i.State == Native && i.ranNative:
 		i.Why = "it is native, and ran emulated at times: it was replaced meanwhile, or ran below a chroot"
@@ -224,8 +239,8 @@ func (i *Item) decide(u *Usage, o Options) {
 	case i.State == Native:
 		i.Why, i.Hint = "it is native by now, and was not when the profile was made", "profile again"
 	case i.State != Available:
-	case float64(i.Saving) < o.Threshold*float64(u.whole.CPU) || i.Saving <= 0:
-		i.Why = fmt.Sprintf("not worth it: it would save %s, %s of all", Milliseconds(i.Saving), percent(i.Saving, u.whole.CPU))
+	case i.Saving <= 0 || float64(i.Saving) < a.Threshold*float64(a.After.CPU):
+		i.Why = fmt.Sprintf("not worth it: it would save %s, %s of what is left", Milliseconds(i.Saving), percent(i.Saving, a.After.CPU))
 	default:
 		i.Install = true
 	}

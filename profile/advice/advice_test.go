@@ -123,7 +123,7 @@ func TestVerdicts(t *testing.T) {
 	for path := range w {
 		list = append(list, runs{n: 100, program: path, cost: 30})
 	}
-	list = append(list, runs{n: 400, program: "/usr/bin/sed", cost: 30}, runs{n: 1, program: "/usr/bin/expr", cost: 30},
+	list = append(list, runs{n: 400, program: "/usr/bin/sed", cost: 30}, runs{n: 1, program: "/usr/bin/expr", cost: 30}, runs{n: 300, program: "/usr/bin/work", cost: 90, native: true},
 		runs{n: 100, program: "/usr/bin/make", cost: 2, native: true})
 	a := give(w, build(list...))
 	if !slices.Equal(a.Install, []string{"/usr/bin/sed"}) {
@@ -172,6 +172,23 @@ func TestEstimates(t *testing.T) {
 		if i.Native < ms(tt.min) || i.Native > ms(tt.max) || !strings.Contains(i.Basis, tt.basis) || i.Saving != i.Emulated-i.Native {
 			t.Errorf("%s: native %d, saving %d of %d, %q", name, i.Native, i.Saving, i.Emulated, i.Basis)
 		}
+	}
+}
+
+// What saves little of all may save much of what is left.
+func TestThreshold(t *testing.T) {
+	p := build(runs{n: 47, program: "/usr/lib/cc1", cost: 2750}, runs{n: 15, program: "/usr/bin/cat", cost: 30}, runs{n: 1, program: "/usr/bin/ln", cost: 20})
+	a := give(nil, p)
+	if want := []string{"/usr/bin/cat", "/usr/lib/cc1"}; !slices.Equal(a.Install, want) {
+		t.Errorf("install %q, want %q", a.Install, want)
+	}
+	a = give(world{"/usr/lib/cc1": {State: advice.Excluded}}, p)
+	if len(a.Install) != 0 {
+		t.Errorf("install %q of a build that stays emulated", a.Install)
+	}
+	a = give(world{"/usr/lib/cc1": {State: advice.Native}}, p)
+	if want := []string{"/usr/bin/cat"}; !slices.Equal(a.Install, want) {
+		t.Errorf("install %q, want %q", a.Install, want)
 	}
 }
 
