@@ -46,6 +46,9 @@ func (e *entrance) follow(c *starting, control *os.File, orders <-chan syscall.S
 	// Only the thread that traces can say that something goes on.
 	runtime.LockOSThread()
 	e.Profile.Header.Started = time.Now()
+	if e.Profile.Header.Emulators == nil {
+		e.Profile.Header.Emulators = []profile.Emulator{} // gob has no empty lists
+	}
 	rec := newRecorder(e.Profile)
 	tracer, err := ptrace.New(rec, e.Profile.Header.Started, e.emulators())
 	if err != nil {
@@ -122,7 +125,10 @@ func (e *entrance) holdCommand(c *starting, control *os.File, tracer *ptrace.Tra
 	if err != nil {
 		return nil, err
 	}
-	err = tracer.Seize(g.pid)
+	// When it answers, its own execve is over.
+	if err = g.call(nil, unix.SYS_GETPID); err == nil {
+		err = tracer.Seize(g.pid)
+	}
 	if err == nil && lay != nil {
 		// Mounts of init's own are seen in the jail where it has no others.
 		where := g.pid

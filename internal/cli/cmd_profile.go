@@ -40,8 +40,8 @@ leaves running is killed when it ends, and is in the profile.
 Nothing that is followed can trace others: strace and gdb fail in the jail with
 "Operation not permitted". Linux on amd64 and arm64 only.
 
-A jail whose name is that of a subcommand is profiled by no other name: give it
-another.
+A jail that is called like a subcommand goes behind --:
+xjail profile -- NAME CMD.
 ` + enterLong,
 		Example: `  xjail profile mips64 -- make
   xjail profile mips64 --output build.xprof --bind $PWD:/src --dir /src -- make
@@ -131,18 +131,18 @@ func (g *globals) tellSums(e *statsEvent) {
 // sumsLine is the closing line.
 func sumsLine(s *profile.Sums) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d execs, %d emulated; CPU %s", s.Execs, s.Emulated, seconds(s.CPU))
+	fmt.Fprintf(&b, "execs %d, emulated %d; CPU %s", s.Execs, s.Emulated, seconds(s.CPU))
 	if s.CPU > 0 {
-		fmt.Fprintf(&b, ", %s emulated (%.0f %%)", seconds(s.EmulatedCPU), 100*float64(s.EmulatedCPU)/float64(s.CPU))
+		fmt.Fprintf(&b, ", emulated %s (%.0f %%)", seconds(s.EmulatedCPU), 100*float64(s.EmulatedCPU)/float64(s.CPU))
 	}
 	if d := s.Dearest; d != nil {
-		fmt.Fprintf(&b, "; dearest: %q, %d execs, %s", d.Program, d.Execs, seconds(d.CPU))
+		fmt.Fprintf(&b, "; dearest %q: execs %d, CPU %s", d.Program, d.Execs, seconds(d.CPU))
 	}
 	if s.Failed > 0 {
-		fmt.Fprintf(&b, "; %d execs failed", s.Failed)
+		fmt.Fprintf(&b, "; failed execs %d", s.Failed)
 	}
 	if s.Left > 0 {
-		fmt.Fprintf(&b, "; %d still ran and were killed", s.Left)
+		fmt.Fprintf(&b, "; killed at the end %d", s.Left)
 	}
 	return b.String()
 }

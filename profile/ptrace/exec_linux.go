@@ -85,7 +85,14 @@ func (t *Tracer) absolute(tid int, th *thread) string {
 // execed is a process that has become another program. Its other threads are gone,
 // and the one that did it has the number of the process now.
 func (t *Tracer) execed(tid int, th *thread) {
-	if was, errno := t.message(tid); errno == 0 && was != tid {
+	was, errno := t.message(tid)
+	if errno == unix.ESRCH {
+		// The kernel takes no orders for a thread that has changed its number before
+		// that was waited for (looks_like_a_spurious_pid in kernel/ptrace.c).
+		t.consume(tid)
+		was, errno = t.message(tid)
+	}
+	if errno == 0 && was != tid {
 		if other := t.threads[was]; other != nil && other.p == th.p {
 			th.call = other.call
 			delete(t.threads, was)

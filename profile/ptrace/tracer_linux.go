@@ -71,8 +71,8 @@ type Tracer struct {
 	live      int // processes that have begun
 	runs      int64
 	unknown   int // threads that wait for their parent's word
-	// early are the processes that had ended when their parents said that they made
-	// them, with those parents.
+	// early are the threads that are known before who made them has said so, which
+	// still may come, with its process.
 	early  map[int]int
 	before clocks // of the command, before it became its program
 	ended  unix.WaitStatus
@@ -107,7 +107,8 @@ func New(sink Sink, start time.Time, emulators []Emulator) (*Tracer, error) {
 func (t *Tracer) Close() { unix.Close(t.proc) }
 
 // Seize begins to follow a process that waits to become the command. Its next
-// execve(2) that succeeds is the first run.
+// execve(2) that succeeds is the first run; so the one by which it began has to be
+// over, which fork and exec of a standard library do not tell.
 func (t *Tracer) Seize(pid int) error {
 	if errno := ptrace(unix.PTRACE_SEIZE, pid, 0, options); errno != 0 {
 		return fault.Wrap(fault.Unsupported, errno, "trace the command", "a profile needs ptrace(2), which a container, a seccomp filter or kernel.yama.ptrace_scope=3 may forbid")
@@ -213,7 +214,6 @@ func (t *Tracer) resume(how, tid int, signal uintptr) { _ = ptrace(how, tid, 0, 
 // it go on.
 func (t *Tracer) groupStop(tid int, signal unix.Signal) {
 	t.resume(unix.PTRACE_LISTEN, tid, 0)
-	t.consume(tid)
 	if tid == t.command && t.Stopped != nil {
 		t.Stopped(signal)
 	}
@@ -221,11 +221,13 @@ func (t *Tracer) groupStop(tid int, signal unix.Signal) {
 
 // born is a parent's word that it has made a process or a thread.
 func (t *Tracer) born(parent *process, tid int, perhapsThread bool) {
+	th := t.threads[tid]
 	if _, ok := t.early[tid]; ok {
 		delete(t.early, tid)
-		return
+		if th == nil || th.p != nil {
+			return
+		}
 	}
-	th := t.threads[tid]
 	switch {
 	case th == nil:
 		th = &thread{}
@@ -280,7 +282,7 @@ func (t *Tracer) adopt() {
 	for tid, th := range t.threads {
 		if th.p == nil {
 			t.unknown--
-			th.p, _ = t.familyOf(tid)
+			th.p, t.early[tid] = t.familyOf(tid)
 			t.resume(unix.PTRACE_CONT, tid, 0)
 		}
 	}
@@ -288,7 +290,7 @@ func (t *Tracer) adopt() {
 
 // familyOf asks the kernel of which process an unknown thread is, and begins that
 // process if there is none.
-func (t *Tracer) familyOf(tid int) (p *process, parent int) {
+func (t *Tracer) familyOf(tid int) (p *process, maker int) {
 	status := t.status(tid)
 	group, parent := int(numberOf(status, "\nTgid:")), int(numberOf(status, "\nPPid:"))
 	if th := t.threads[group]; group != tid && th != nil && th.p != nil {
@@ -345,9 +347,7 @@ func (t *Tracer) stillborn(tid int) *thread {
 		return nil
 	}
 	th := &thread{}
-	var parent int
-	th.p, parent = t.familyOf(tid)
-	t.early[tid] = parent
+	th.p, t.early[tid] = t.familyOf(tid)
 	return th
 }
 
