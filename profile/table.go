@@ -178,7 +178,7 @@ func (t *table) addScripts(p *Profile, calls *Calls, last int64) {
 			t.scripts[call.File] = s
 		}
 		s.Interpreter, s.Emulated = call.Program, call.Emulated()
-		s.Cost.add(costOf(r, last))
+		s.add(costOf(r, last))
 		if calls.Owner(i) == i {
 			s.Total += total[i]
 		}

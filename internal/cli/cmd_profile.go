@@ -40,6 +40,8 @@ leaves running is killed when it ends, and is in the profile.
 Nothing that is followed can trace others: strace and gdb fail in the jail with
 "Operation not permitted". Linux on amd64 and arm64 only.
 
+On FreeBSD dtrace(1) follows, and ends with xjail: docs/profile-freebsd.md.
+
 A jail that is called like a subcommand goes behind --:
 xjail profile -- NAME CMD.
 ` + enterLong,

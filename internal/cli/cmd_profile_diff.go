@@ -38,7 +38,7 @@ func newProfileDiff(g *globals) *cobra.Command {
 		Args:              exactArgs("BEFORE", "AFTER"),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runProfileDiff(cmd, g, o, args)
+			return jailOfThatName(cmd, runProfileDiff(cmd, g, o, args))
 		},
 	}
 	f := cmd.Flags()

@@ -64,7 +64,7 @@ func newProfileReport(g *globals) *cobra.Command {
 		Args:              minArgs("FILE"),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runProfileReport(cmd, g, o, args)
+			return jailOfThatName(cmd, runProfileReport(cmd, g, o, args))
 		},
 	}
 	o.addFlags(cmd.Flags())
@@ -72,6 +72,15 @@ func newProfileReport(g *globals) *cobra.Command {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return cmd
+}
+
+// jailOfThatName says how a jail is profiled that is called like the subcommand,
+// to who wrote a command after it.
+func jailOfThatName(cmd *cobra.Command, err error) error {
+	if cmd.ArgsLenAtDash() != 0 || fault.KindOf(err) != fault.NotFound {
+		return err
+	}
+	return fault.Wrap(fault.NotFound, err, "", cmd.Parent().CommandPath()+" -- "+cmd.Name()+" CMD... profiles a command in a jail that is called "+cmd.Name())
 }
 
 func (o *reportOptions) addFlags(f *pflag.FlagSet) {

@@ -113,6 +113,13 @@ func TestBounded(t *testing.T) {
 		}
 	}
 	m := profiletest.NewMaker(t, profiletest.Header())
+	for i := range 30000 { // one after the other
+		m.Exit(m.Start(i, profiletest.Emulated("/bin/sed")), i+1, 1, 0, 0)
+	}
+	if size := len(write(t, m.Close(30000, 0, 0))); size > 2<<20 {
+		t.Errorf("30000 runs on one lane: %d bytes", size)
+	}
+	m = profiletest.NewMaker(t, profiletest.Header())
 	for i := range 5000 {
 		m.Exit(m.Start(i, profiletest.Native(fmt.Sprintf("/usr/bin/%0200d", i), strings.Repeat("x", 4000))), i+10, i, 1, 0)
 	}

@@ -49,7 +49,11 @@ func tilesOf(r *profile.Report) []tile {
 			rest[p.Emulated].cpu += cpu
 		default:
 			name := profile.Printable(p.Program)
-			groups[p.Emulated] = append(groups[p.Emulated], tile{name: base(name), cpu: cpu, Class: class(p.Emulated),
+			short := base(name)
+			if len(p.Names) == 1 { // as, and not aarch64-linux-gnu-as
+				short = profile.Printable(p.Names[0].Name)
+			}
+			groups[p.Emulated] = append(groups[p.Emulated], tile{name: short, cpu: cpu, Class: class(p.Emulated),
 				Title: fmt.Sprintf("%s, %s: %s s, %.1f %% of the CPU time, execs: %d, forks: %d, %s ms each",
 					name, ran(p.Emulated), seconds(p.CPU), 100*p.Share, p.Execs, p.Forks, millis(p.Each))})
 		}

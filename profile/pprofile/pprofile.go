@@ -5,6 +5,7 @@ package pprofile
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 
 	pprof "github.com/google/pprof/profile"
@@ -27,7 +28,7 @@ var valueTypes = []*pprof.ValueType{
 type Builder struct {
 	out       *pprof.Profile
 	locations map[function]*pprof.Location
-	elapsed   int64
+	files     int
 }
 
 // function is what pprof calls a function: a program, or a script.
@@ -50,7 +51,12 @@ func (b *Builder) Add(file string, p *profile.Profile) {
 		b.out.TimeNanos = p.Started.UnixNano()
 	}
 	b.out.DurationNanos += p.Elapsed()
-	b.out.Comments = append(b.out.Comments, "xjail profile "+file+": "+profile.CommandLine(p.Command, false))
+	// pprof shows the comments above everything.
+	b.files++
+	b.out.Comments = []string{fmt.Sprintf("%d profiles of xjail", b.files)}
+	if b.files == 1 {
+		b.out.Comments = []string{"xjail profile " + file + ": " + profile.CommandLine(p.Command, false)}
+	}
 	if b.out.Mapping[0].File == "xjail" && p.Jail != "" {
 		b.out.Mapping[0].File = p.Jail
 	}

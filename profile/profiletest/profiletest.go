@@ -77,7 +77,7 @@ func (m *Maker) Exec(from int64, at int, user, system int, r profile.Run) int64 
 
 // Exit ends a run with a status.
 func (m *Maker) Exit(id int64, at, user, system, status int) {
-	m.end(id, at, user, system, profile.ByExit, status, int64(10+id)<<20)
+	m.end(id, at, user, system, profile.ByExit, status, (10+id)<<20)
 }
 
 // Kill ends a run by a signal.

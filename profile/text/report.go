@@ -71,11 +71,8 @@ func totals(w io.Writer, r *profile.Report, s Style) error {
 		{line("together", t.All, all), false},
 	}
 	if k := t.Kernel; k != nil {
-		text := fmt.Sprintf("the kernel's own sum; the runs have %+.2f %%", k.Difference)
-		if k.Counted != t.All.CPU {
-			text += " (of finished profiles)"
-		}
-		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), "", text}, false})
+		difference := fmt.Sprintf("%+.2f %%", k.Difference)
+		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), difference, "the kernel's own sum"}, false})
 	}
 	if err := s.table(w, "processor time", []string{"EXECS", "FORKS", "CPU s", "USER", "SYSTEM", "SHARE", ""}, rows, 0); err != nil {
 		return err
@@ -101,6 +98,9 @@ func remarks(r *profile.Report) string {
 		b.WriteString("the profile is not finished: it has no last line, so nothing can be compared with the kernel's sum\n")
 	case unfinished > 0:
 		fmt.Fprintf(&b, "profiles that are not finished: %d\n", unfinished)
+	}
+	if k := t.Kernel; k != nil && k.Counted != t.All.CPU {
+		b.WriteString("the kernel's own sum is that of the finished profiles\n")
 	}
 	if t.Running > 0 {
 		fmt.Fprintf(&b, "still running at the end, with a cost that is not known: %d\n", t.Running)
@@ -136,8 +136,12 @@ func timeline(w io.Writer, r *profile.Report, s Style) error {
 	busy := top * float64(columns) / float64(r.Totals.Elapsed)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\ntime line: %s s from left to right, a full block is %.2f processors\n", seconds(r.Totals.Elapsed), busy)
-	b.WriteString(s.mark("emulated  "+bars(emulated, top), true) + "\n")
-	b.WriteString("native    " + bars(native, top) + "\n")
+	if line := bars(emulated, top); line != "" {
+		b.WriteString(s.mark("emulated  "+line, true) + "\n")
+	}
+	if line := bars(native, top); line != "" {
+		b.WriteString("native    " + line + "\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -234,7 +238,7 @@ func called(p *profile.Program) string {
 		}
 		names = append(names, fmt.Sprintf("%s %d", profile.Printable(n.Name), n.Execs))
 	}
-	return text + " (as " + strings.Join(names, ", ") + ")"
+	return text + " (called " + strings.Join(names, ", ") + ")"
 }
 
 func scripts(w io.Writer, r *profile.Report, s Style) error {
@@ -271,9 +275,13 @@ func largest(w io.Writer, r *profile.Report, s Style) error {
 	return s.table(w, "largest in memory, with the emulator's own", []string{"MEMORY", "RAN", "COMMAND"}, rows, 0)
 }
 
-// command is what was started: a script by its file, others by their arguments.
+// maxCommand is how many letters of a command are shown where no terminal is the
+// limit. The JSON has all of it.
+const maxCommand = 160
+
+// command is what was started, by its arguments.
 func command(n *profile.Notable) string {
-	text := profile.CommandLine(n.Argv, n.Cut)
+	text := Style{Width: maxCommand}.cut(profile.CommandLine(n.Argv, n.Cut))
 	if text == "" {
 		text = profile.Printable(n.Program)
 	}

@@ -72,7 +72,10 @@ func TestDiff(t *testing.T) {
 
 // Nothing is wider than the terminal, and nothing of the jail's disturbs it.
 func TestTerminal(t *testing.T) {
-	m := profiletest.NewMaker(t, profiletest.Header())
+	h := profiletest.Header()
+	h.Emulators = append(h.Emulators, profile.Emulator{Path: "/other", Arch: profiletest.Hostile})
+	m := profiletest.NewMaker(t, h)
+	m.Start(0, profile.Run{Program: "/bin/other", Argv: []string{"other"}, Emulator: "/other"})
 	m.Fail(m.Start(0, profiletest.Emulated("/bin/"+profiletest.Hostile, profiletest.Hostile)), 0, profiletest.Hostile, "EN\x1bOENT")
 	for _, p := range [][]byte{profiletest.Build(t), profiletest.Random(t, 1, 500), m.Cut()} {
 		for _, width := range []int{40, 80, 200} {

@@ -74,7 +74,8 @@ func (e event) quoted(s string) event {
 
 // write ends the event, and writes it.
 func (e event) write(t *Writer) {
-	t.buf = append(e, '}')
+	e = append(e, '}')
+	t.buf = e // for the next one
 	if t.err != nil {
 		return
 	}

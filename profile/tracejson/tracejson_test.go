@@ -149,11 +149,14 @@ func TestSeveral(t *testing.T) {
 	h := profiletest.Header()
 	h.Started, h.Subject = h.Started.Add(time.Second), "devel/hello"
 	m := profiletest.NewMaker(t, h)
-	m.Exit(m.Start(3, profiletest.Native(profiletest.Hostile, "\xff\xfe")), 5, 1, 1, 0)
+	m.Exit(m.Start(3, profiletest.Native(profiletest.Hostile, "\xff\xfe", `say "hi"`, `back\slash`)), 5, 1, 1, 0)
 	by := parse(t, write(t, profiletest.Random(t, 7, 2000), m.Cut(), profiletest.NewMaker(t, h).Cut()))
 	last := by["X"][len(by["X"])-1]
 	if *last.Pid != 2 || *last.Ts != 1003000 {
 		t.Errorf("%+v", last)
+	}
+	if argv := last.Args["argv"].([]any); argv[2] != `say "hi"` || argv[3] != `back\slash` {
+		t.Errorf("%q", argv)
 	}
 }
 
