@@ -45,20 +45,21 @@ type profiling struct {
 // execProfiled is Exec of a command that is followed. A file that was made for one
 // that never began goes again.
 func (s Store) execProfiled(ctx context.Context, r *Record, c *Command, l *lock) (int, error) {
-	if runtime.GOOS != "linux" {
-		return 0, fault.New(fault.Unsupported, "profile it in a jail on Linux", "profiles cannot be collected on %s", runtime.GOOS)
+	run := s.exec
+	if runtime.GOOS == "freebsd" {
+		run = s.execTraced
 	}
 	p := c.Profile
 	p.lock = l
 	if p.Output == "" {
-		return s.exec(ctx, r, c)
+		return run(ctx, r, c)
 	}
 	made, err := p.open()
 	if err != nil {
 		return 0, err
 	}
 	defer p.file.Close()
-	status, err := s.exec(ctx, r, c)
+	status, err := run(ctx, r, c)
 	if st, serr := p.file.Stat(); made && err != nil && serr == nil && st.Size() == 0 {
 		_ = os.Remove(p.Output)
 	}

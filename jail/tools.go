@@ -57,6 +57,8 @@ type ToolsRequest struct {
 	Materialize bool
 	// Try has the self-test's quick part run first; tools that fail are not used.
 	Try bool
+	// Only are the programs to be native, besides those that are; nil for all.
+	Only []string
 }
 
 // toolSource is the source of that name.
@@ -101,6 +103,9 @@ func (s Store) InstallTools(ctx context.Context, cfg *Config, name string, req T
 		return nil, err
 	}
 	defer l.release()
+	if req.Only, err = s.chosenWith(r, req.Only); err != nil {
+		return nil, err
+	}
 	if r.Guest == "freebsd" {
 		m, err := s.installNxb(ctx, cfg, r, req.Source, w)
 		return m, writeError(err)
@@ -166,6 +171,9 @@ func (s Store) installTools(ctx context.Context, cfg *Config, r *Record, src xto
 	notes := xtools.Notes{Step: func(what string) { w.Step("tools", what) }, Log: w.Log()}
 	m, err := src.Collect(ctx, &xtools.Subject{Root: root, Arch: a, Host: arch.Host()}, notes)
 	if err != nil {
+		return nil, err
+	}
+	if err := choose(m, req.Only, w); err != nil {
 		return nil, err
 	}
 	if m.Env, err = s.toolsEnv(ctx, r, m); err != nil {

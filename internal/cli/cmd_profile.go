@@ -40,6 +40,8 @@ leaves running is killed when it ends, and is in the profile.
 Nothing that is followed can trace others: strace and gdb fail in the jail with
 "Operation not permitted". Linux on amd64 and arm64 only.
 
+On FreeBSD dtrace(1) follows, and ends with xjail: docs/profile-freebsd.md.
+
 A jail that is called like a subcommand goes behind --:
 xjail profile -- NAME CMD.
 ` + enterLong,
@@ -57,7 +59,7 @@ xjail profile -- NAME CMD.
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the profile to this `file` (default NAME-DATE-TIME.xprof here)")
 	cmd.Flags().BoolVar(&o.force, "force", false, "write over a file that is there")
 	cmd.Flags().StringVar(&o.subject, "subject", "", "what the command builds, such as a `package`, for reports over many")
-	cmd.AddCommand(newProfileReport(g), newProfileDiff(g))
+	cmd.AddCommand(newProfileReport(g), newProfileDiff(g), newProfileAdvice(g))
 	return allowFlagsAfterName(cmd)
 }
 

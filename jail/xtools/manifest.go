@@ -38,6 +38,8 @@ type Manifest struct {
 	Left []Left `json:"left"`
 	// Packages are those whose programs are native, with their versions.
 	Packages []PackagePair `json:"packages"`
+	// Only are the programs that were chosen (Choose); nil where all are taken.
+	Only []string `json:"only,omitempty"`
 	// Notes are for people: differences that do no harm.
 	Notes []string `json:"notes,omitempty"`
 }
