@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -23,11 +24,12 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 		return []Check{{Failed, "native tools", err.Error(), fault.HintOf(err)}}
 	}
 	var drifted []string
+	changed := changedInterpreter(root, m)
 	for _, f := range m.Files {
 		if f.Original == nil {
 			continue
 		}
-		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
+		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) || f.Kind == xtools.Script && changed != "" {
 			drifted = append(drifted, f.Path)
 		}
 	}
@@ -44,7 +46,7 @@ func (s Store) checkFarm(m *xtools.Manifest) error {
 		return fault.Wrap(fault.NotFound, err, "native tools", "xjail tools install gets them again")
 	}
 	defer farm.Close()
-	for _, f := range m.Files {
+	for _, f := range slices.Concat(m.Files, m.Interpreters) {
 		if err := xtools.CheckFile(farm, f); err != nil {
 			return err
 		}

@@ -108,13 +108,19 @@ func runToolsInstall(ctx context.Context, g *globals, name, source string) error
 
 // toolsText says what a manifest has, and what of it the user should know.
 func toolsText(m *xtools.Manifest) []string {
-	natives, drifted := 0, 0
+	natives, scripts, drifted := 0, 0, 0
 	for _, f := range m.Files {
-		if f.Kind == xtools.Program {
+		switch f.Kind {
+		case xtools.Program:
 			natives++
+		case xtools.Script:
+			scripts++
 		}
 	}
 	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
+	if scripts > 0 {
+		lines = append(lines, fmt.Sprintf("%d scripts are run by a native perl", scripts))
+	}
 	for _, l := range m.Left {
 		if l.State == xtools.Drifted {
 			drifted++
@@ -166,6 +172,9 @@ func runToolsList(g *globals, name string, pays bool) error {
 		from := t.Why
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
+			if t.Script {
+				from += ", by a native perl"
+			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})
 	}

@@ -18,6 +18,7 @@ type chooser struct {
 	in      *Installed
 	index   map[string][]Package
 	triplet string // of the target, as names of packages have it
+	scripts *scriptSet
 
 	pairs  map[string]PackagePair // by the root's package
 	chosen map[string]Package     // by name
@@ -114,6 +115,19 @@ func (c *chooser) library(name string) (Package, bool) {
 		}
 	}
 	return best, best.Name != ""
+}
+
+// elsewhere are the libraries of the root that are not in the directory of its
+// architecture: their paths by the last part.
+func (c *chooser) elsewhere() map[string]string {
+	libs := map[string]string{}
+	for file := range c.in.Owner {
+		file = mergedUsr(file)
+		if strings.HasPrefix(file, "usr/lib/") && !strings.HasPrefix(file, "usr/lib/"+c.subject.Arch.GNU+"/") && strings.Contains(path.Base(file), ".so") {
+			libs[path.Base(file)] = file
+		}
+	}
+	return libs
 }
 
 // libraryPackages are the packages of the root with shared libraries.

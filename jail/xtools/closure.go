@@ -16,6 +16,8 @@ type shelf struct {
 	dirs []string
 	// read reads an object by its path in the tree; nil when there is none.
 	read func(name string) (*object, error)
+	// missing is the library that was not found.
+	missing string
 }
 
 // closureMax is more libraries than any program needs.
@@ -45,6 +47,7 @@ func (s *shelf) library(name string, needs *object, origin string) (string, erro
 			return file, nil
 		}
 	}
+	s.missing = name
 	return "", fault.New(fault.NotFound, "", "library %s is not to be found", name)
 }
 

@@ -56,6 +56,13 @@ type farmBuild struct {
 	farm   *Farm
 	local  bool // see compilerPath
 
+	// elsewhere are libraries of the root that are not in the directory of its
+	// architecture: their paths by the last part.
+	elsewhere map[string]string
+
+	scripts *scriptSet
+	perl    Tree // how much perl's modules are
+
 	objects map[string]*object
 }
 
@@ -68,7 +75,7 @@ func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
 	return strings.HasPrefix(name, "usr/lib64/") ||
-		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/"))
+		wantsModule(host.GNU, name) || strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/"))
 }
 
 // extras are what programs load by themselves, of the libraries' directory:
@@ -127,7 +134,8 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 			names = append(names, name)
 		}
 	}
-	if err := b.putLoader(names); err != nil {
+	runs, why := b.readyScripts()
+	if err := b.putLoader(slices.Concat(names, runs)); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -138,7 +146,10 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 			return fmt.Errorf("/%s: %w", name, err)
 		}
 	}
-	return b.putLibraries(names)
+	if err := b.putScripts(why); err != nil {
+		return err
+	}
+	return b.putLibraries(append(names, runs...))
 }
 
 // judge says why a program must not be native; "" when it may.
@@ -158,7 +169,18 @@ func (b *farmBuild) judge(name string) (string, error) {
 	case o.asks && !matches(b.policy.Asks, path.Base(name)):
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
-	return "", nil
+	return b.ownLibraries(name), nil
+}
+
+// ownLibraries names a library that a program needs and that the root has at a path
+// which is the same on every architecture, such as /usr/lib/man-db; "" when there
+// is none.
+func (b *farmBuild) ownLibraries(name string) string {
+	s := b.shelf()
+	if _, err := s.closure([]string{name}); err != nil && b.elsewhere[s.missing] != "" {
+		return "its library /" + b.elsewhere[s.missing] + " is where the root's own is"
+	}
+	return ""
 }
 
 // putLoader finds the loader that all programs ask for, and puts it there.
@@ -220,8 +242,12 @@ func (b *farmBuild) putProgram(name string) error {
 }
 
 func (b *farmBuild) describe(name string, p Package, text []byte) {
+	b.farm.Files[name] = FarmFile{Package: p.Name, Version: p.Version, SHA256: sumOf(text), Size: int64(len(text))}
+}
+
+func sumOf(text []byte) string {
 	sum := sha256.Sum256(text)
-	b.farm.Files[name] = FarmFile{Package: p.Name, Version: p.Version, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text))}
+	return hex.EncodeToString(sum[:])
 }
 
 // text is the content of a file of the stage.
@@ -241,18 +267,21 @@ func (b *farmBuild) put(name string, text []byte, mode fs.FileMode) error {
 	return b.dir.WriteFile(name, text, mode)
 }
 
+func (b *farmBuild) shelf() *shelf {
+	return &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
+}
+
 // putLibraries puts what the programs need, and no more.
 func (b *farmBuild) putLibraries(names []string) error {
-	s := &shelf{host: b.host, dirs: []string{libDir(b.host), "usr/lib64", "usr/lib"}, read: b.read}
 	more, err := b.extras()
 	if err != nil {
 		return err
 	}
-	libs, err := s.closure(append(slices.Clone(names), b.onlyELF(more)...))
+	libs, err := b.shelf().closure(append(slices.Clone(names), b.onlyELF(more)...))
 	if err != nil {
 		return err
 	}
-	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host)}
+	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files, Bytes: b.perl.Bytes}
 	var known []string
 	for _, name := range append(more, libs...) {
 		if path.Base(name) == path.Base(b.farm.Interp) {

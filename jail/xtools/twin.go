@@ -36,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "5"
+const formatOfFarms = "6"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -70,6 +70,11 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
+	scripts, unfit, err := findScripts(s, in, t.Policy)
+	if err != nil {
+		return nil, err
+	}
+	left = append(left, unfit...)
 	n.Step("read the index of " + release.String() + " " + s.Host.Debian)
 	a, index, err := t.openArchive(ctx, s, release, n.Log)
 	if err != nil {
@@ -77,12 +82,13 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	}
 	c := &chooser{
 		subject: s, in: in, index: index, triplet: strings.ReplaceAll(s.Arch.GNU, "_", "-"),
-		pairs: map[string]PackagePair{}, chosen: map[string]Package{},
+		pairs: map[string]PackagePair{}, chosen: map[string]Package{}, scripts: scripts,
 	}
 	programs, plugins, more := c.sort(found)
 	if err := sameRelease(release, programs, more); err != nil {
 		return nil, err
 	}
+	more = append(more, c.pickScripts(t.Policy)...)
 	always := []string{"libc6", "libgcc-s1"}
 	if c.has("libfakeroot") {
 		always = append(always, "libfakeroot")
@@ -102,6 +108,8 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 		Made: now.UTC().Truncate(time.Second), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
 	}
 	t.describe(m, farm, found, c)
+	t.describeScripts(m, farm, c, libDir(s.Host))
+	t.finish(m)
 	return m, nil
 }
 
@@ -176,7 +184,7 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 	for _, p := range c.chosen {
 		parts = append(parts, p.Name+" "+p.Version+" "+p.SHA256)
 	}
-	parts = append(append(parts, programs...), plugins...)
+	parts = slices.Concat(parts, programs, plugins, c.scripts.key())
 	slices.Sort(parts)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
@@ -211,10 +219,10 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	defer dir.Close()
 	n.Step("unpack them")
 	b := &farmBuild{
-		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
+		dir: dir, scripts: c.scripts, elsewhere: c.elsewhere(), local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{},
 		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
-	if b.stage, err = t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...)); err != nil {
+	if b.stage, err = t.stage(ctx, s, a, dir, packages, slices.Concat(programs, plugins, c.scripts.wanted())); err != nil {
 		return nil, err
 	}
 	defer b.stage.root.Close()
@@ -302,7 +310,6 @@ func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) 
 	for name := range used {
 		m.Packages = append(m.Packages, c.pairs[name])
 	}
-	t.finish(m)
 }
 
 // finish sorts the lists and says which versions are not the same to the letter.
