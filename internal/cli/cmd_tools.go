@@ -139,7 +139,8 @@ func newToolsList(g *globals) *cobra.Command {
 		Short: "List the programs of a jail that are native, and those that are not",
 		Long: `List the programs of a jail, each with its state: native; excluded, with the
 reason; missing, where the source has no such program; drifted, where the jail
-has another version than the source, or was given another since.`,
+has another version than the source, or was given another since. Scripts that a
+native perl runs are native as well.`,
 		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
