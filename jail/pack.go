@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -38,6 +39,9 @@ type Packed struct {
 	Bytes   int64             `json:"bytes"`    // of file contents
 	LeftOut []extract.Skipped `json:"left_out"` // sorted by path
 }
+
+// omitPoint is why a mount point is in Packed.LeftOut.
+const omitPoint = "mount point of native tools"
 
 // omitEmulator is why the emulator is in Packed.LeftOut.
 const omitEmulator = "emulator"
@@ -97,10 +101,14 @@ func (p *packing) prepare(s Store, opts PackOptions) error {
 	}
 	p.opts.Kept = kept
 	p.opts.Progress = func(done extract.Progress) { p.watch.Progress(done.Written, -1, done.Entries) }
+	if p.opts.Omit, err = s.emptyPoints(p.record, p.root); err != nil {
+		return err
+	}
 	if p.record.Emulator == nil || opts.WithEmulator {
 		return nil
 	}
-	p.opts.Omit, err = p.emulator()
+	emulator, err := p.emulator()
+	maps.Copy(p.opts.Omit, emulator)
 	return err
 }
 

@@ -451,6 +451,22 @@ func missingPoints(root *os.Root, m, old *xtools.Manifest) (dirs, files []string
 	return dirs, files
 }
 
+// emptyPoints are what was made in a root for native tools, for what
+// the root consists of without them.
+func (s Store) emptyPoints(r *Record, root *os.Root) (map[string]string, error) {
+	omit := map[string]string{}
+	m, err := s.LoadTools(r.Name)
+	if err != nil || m == nil {
+		return omit, err
+	}
+	for _, p := range m.Points {
+		if st, err := root.Lstat(p[1:]); err == nil && (st.IsDir() || st.Mode().IsRegular() && st.Size() == 0) {
+			omit[p[1:]] = omitPoint
+		}
+	}
+	return omit, nil
+}
+
 func makePoints(root *os.Root, dirs, files []string) error {
 	for _, d := range dirs {
 		if err := root.Mkdir(d[1:], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -20,7 +20,8 @@ type PackOptions struct {
 	// missing on disk is put back from it.
 	Kept []Metadata
 	// Omit are files that are left out, by their path below the root, and why:
-	// Report.Skipped has the words.
+	// Report.Skipped has the words. A directory is left out when it has no
+	// other files in it.
 	Omit map[string]string
 	// Progress, when set, is called as that of Options. Read and Total are not
 	// known.
@@ -149,15 +150,29 @@ func (p *packer) directory(st *fileStat) error {
 	if st.xattrs, err = ownXattrs(f.file); err != nil {
 		return p.unreadable(st.path, err)
 	}
-	if err := p.write(st, nil); err != nil {
-		return err
-	}
-	p.report.Directories++
 	names, err := f.file.Readdirnames(-1)
 	if err != nil {
 		return p.unreadable(st.path, err)
 	}
+	if why, omit := p.opts.Omit[st.path]; omit && p.omitsAll(f.file, st.path, names) {
+		p.skip(st.path, why)
+		return nil
+	}
+	if err := p.write(st, nil); err != nil {
+		return err
+	}
+	p.report.Directories++
 	return p.children(st.path, names)
+}
+
+// omitsAll tells whether a directory has nothing in it but files that are left
+// out.
+func (p *packer) omitsAll(f *os.File, dir string, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		_, omit := p.opts.Omit[join(dir, name)]
+		st, err := statAt(f, name)
+		return !omit || err != nil || st.kind == directory
+	}) && len(p.absent[dir]) == 0
 }
 
 // children writes what is in a directory, sorted, with the devices that are not

@@ -236,12 +236,24 @@ func TestPackLeavesOut(t *testing.T) {
 	if err := src.Link("usr/bin/qemu", "usr/bin/qemu2"); err != nil {
 		t.Fatal(err)
 	}
-	data, r := packed(t, src, PackOptions{Omit: map[string]string{"usr/bin/qemu": "emulator", "usr": "no file"}})
+	for _, dir := range []string{"empty", "only", "kept"} {
+		if err := src.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"only/file", "kept/file", "kept/other"} {
+		if err := src.WriteFile(file, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, r := packed(t, src, PackOptions{Omit: map[string]string{
+		"usr/bin/qemu": "emulator", "usr": "not empty", "usr/bin": "not empty", "empty": "p", "only": "p", "only/file": "p", "kept": "p", "kept/file": "p",
+	}})
 	all, names := headers(t, data)
-	if !slices.Equal(names, []string{"./", "usr/", "usr/bin/", "usr/bin/qemu2"}) || all["usr/bin/qemu2"].Typeflag != tar.TypeReg {
+	if !slices.Equal(names, []string{"./", "kept/", "kept/other", "usr/", "usr/bin/", "usr/bin/qemu2"}) || all["usr/bin/qemu2"].Typeflag != tar.TypeReg {
 		t.Errorf("%q", names)
 	}
-	if !slices.Equal(r.Skipped, []Skipped{{"sock", "socket"}, {"usr/bin/qemu", "emulator"}}) {
+	if !slices.Equal(r.Skipped, []Skipped{{"empty", "p"}, {"kept/file", "p"}, {"only", "p"}, {"sock", "socket"}, {"usr/bin/qemu", "emulator"}}) {
 		t.Errorf("skipped %v", r.Skipped)
 	}
 }

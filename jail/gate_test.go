@@ -1,0 +1,22 @@
+package jail
+
+import (
+	"bytes"
+	"debug/elf"
+	"testing"
+)
+
+func TestGateELF(t *testing.T) {
+	if gateELF("mips") != nil {
+		t.Error("a gate for a host that has none")
+	}
+	for goarch, machine := range gateMachines {
+		f, err := elf.NewFile(bytes.NewReader(gateELF(goarch)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uint16(f.Machine) != machine || f.Entry != gateAddress+gateHeader+gateSegment || len(f.Progs) != 1 || f.Progs[0].Filesz != uint64(len(gateELF(goarch))) {
+			t.Errorf("%s: %+v", goarch, f)
+		}
+	}
+}
