@@ -101,16 +101,21 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 			return nil, err
 		}
 	}
-	now := time.Now()
-	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now) // for the cache's list
 	m := &Manifest{
 		Version: ManifestVersion, Source: TwinName, Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name,
-		Made: now.UTC().Truncate(time.Second), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
+		Made: t.touch(key), Farm: path.Join(t.Below, key, farmRoot), Left: append(left, more...),
 	}
 	t.describe(m, farm, found, c)
 	t.describeScripts(m, farm, c, libDir(s.Host))
 	t.finish(m)
 	return m, nil
+}
+
+// touch notes for the cache's list that a farm was used, and returns the time.
+func (t *Twin) touch(key string) time.Time {
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now)
+	return now.UTC().Truncate(time.Second)
 }
 
 // openArchive reads the index of the packages for the host.
