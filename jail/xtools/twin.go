@@ -59,12 +59,9 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	in, err := readOwn(s)
 	if err != nil {
 		return nil, err
-	}
-	if slices.Contains(in.Foreign, s.Host.Debian) {
-		return nil, fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
 	}
 	found, left, err := candidates(s, in, t.Policy)
 	if err != nil {
@@ -89,11 +86,7 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 		return nil, err
 	}
 	more = append(more, c.pickScripts(t.Policy)...)
-	always := []string{"libc6", "libgcc-s1"}
-	if c.has("libfakeroot") {
-		always = append(always, "libfakeroot")
-	}
-	c.takeLibraries(always...)
+	c.takeAlways()
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
 	if farm == nil {
@@ -116,6 +109,25 @@ func (t *Twin) touch(key string) time.Time {
 	now := time.Now()
 	_ = os.Chtimes(filepath.Join(t.Dir, key), now, now)
 	return now.UTC().Truncate(time.Second)
+}
+
+// readOwn reads what dpkg knows of a root, which must have nothing of the host's.
+func readOwn(s *Subject) (*Installed, error) {
+	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	if err == nil && slices.Contains(in.Foreign, s.Host.Debian) {
+		err = fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
+	}
+	return in, err
+}
+
+// takeAlways takes the libraries of what was picked, and those that every program
+// may load.
+func (c *chooser) takeAlways() {
+	always := []string{"libc6", "libgcc-s1"}
+	if c.has("libfakeroot") {
+		always = append(always, "libfakeroot")
+	}
+	c.takeLibraries(always...)
 }
 
 // openArchive reads the index of the packages for the host.
