@@ -374,6 +374,7 @@ type Tool struct {
 	Package string       `json:"package,omitempty"`
 	Version string       `json:"version,omitempty"` // of the native package
 	Pays    bool         `json:"pays,omitempty"`
+	Script  bool         `json:"script,omitempty"` // run by a native interpreter
 }
 
 // Tools lists the programs of a jail: those that are native, and those that are
@@ -402,10 +403,10 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 	}
 	var list []Tool
 	for _, f := range m.Files {
-		if f.Kind != xtools.Program {
+		if f.Kind != xtools.Program && f.Kind != xtools.Script {
 			continue
 		}
-		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays}
+		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays, Script: f.Kind == xtools.Script}
 		if why := changed[f.Path]; why != "" {
 			t.State, t.Why = xtools.Drifted, why
 		}
@@ -416,6 +417,23 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 	}
 	slices.SortFunc(list, func(a, b Tool) int { return strings.Compare(a.Path, b.Path) })
 	return m, list, nil
+}
+
+// changedInterpreter names what of a root is not any more what native scripts
+// depend on: the interpreter, or a directory of its modules. It is "" when all is.
+func changedInterpreter(root *os.Root, m *xtools.Manifest) string {
+	for _, f := range m.Interpreters {
+		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
+			return f.Path
+		}
+	}
+	for _, d := range m.Modules {
+		st, err := root.Lstat(d.Path[1:])
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || !d.Same(st) {
+			return d.Path
+		}
+	}
+	return ""
 }
 
 // overlayOf is what is laid over when a jail is entered; nil for nothing.

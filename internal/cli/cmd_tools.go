@@ -155,10 +155,13 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 
 // toolsText says what a manifest has, and what of it the user should know.
 func toolsText(m *xtools.Manifest) []string {
-	natives, drifted := 0, 0
+	natives, scripts, drifted := 0, 0, 0
 	for _, f := range m.Files {
-		if f.Kind == xtools.Program {
+		switch f.Kind {
+		case xtools.Program:
 			natives++
+		case xtools.Script:
+			scripts++
 		}
 	}
 	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
@@ -167,6 +170,9 @@ func toolsText(m *xtools.Manifest) []string {
 		lines[0] += ", written into the root"
 	case xtools.NxbBin:
 		lines[0] += ", in /nxb-bin"
+	}
+	if scripts > 0 {
+		lines = append(lines, fmt.Sprintf("%d scripts are run by a native perl", scripts))
 	}
 	for _, l := range m.Left {
 		if l.State == xtools.Drifted {
@@ -186,7 +192,8 @@ func newToolsList(g *globals) *cobra.Command {
 		Short: "List the programs of a jail that are native, and those that are not",
 		Long: `List the programs of a jail, each with its state: native; excluded, with the
 reason; missing, where the source has no such program; drifted, where the jail
-has another version than the source, or was given another since.`,
+has another version than the source, or was given another since. Scripts that a
+native perl runs are native as well.`,
 		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
@@ -219,6 +226,9 @@ func runToolsList(g *globals, name string, pays bool) error {
 		from := t.Why
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
+			if t.Script {
+				from += ", by a native perl"
+			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})
 	}

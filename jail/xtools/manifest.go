@@ -3,6 +3,7 @@ package xtools
 import (
 	"encoding/json"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -28,6 +29,13 @@ type Manifest struct {
 	Files []File `json:"files"`
 	// Trees are directories, laid over directories that the root does not have.
 	Trees []Tree `json:"trees,omitempty"`
+	// Interpreters are programs of the root that stay emulated, but for the scripts
+	// among Files: those are run by Source, which is where their first lines say. A
+	// script is not laid over when Original is not what it was, or one of Modules.
+	Interpreters []File `json:"interpreters,omitempty"`
+	// Modules are directories with compiled modules for Interpreters. Native ones
+	// stand in for those that were there.
+	Modules []Directory `json:"modules,omitempty"`
 	// Points are the files and directories that were made in the root, so that
 	// something can be laid over them, the outermost first. They are empty.
 	Points []string `json:"points,omitempty"`
@@ -64,6 +72,9 @@ const (
 	Program Kind = "program"
 	Plugin  Kind = "plugin" // what native programs load by themselves
 	Loader  Kind = "loader" // PT_INTERP of the native programs
+	Script  Kind = "script" // runs by a native interpreter
+	// Interpreter is one that runs scripts and is not laid over.
+	Interpreter Kind = "interpreter"
 )
 
 // Original is a file of the root over which another is laid.
@@ -82,6 +93,23 @@ type Original struct {
 // installed, as far as that shows without reading it.
 func (o *Original) Same(st fs.FileInfo) bool {
 	return st.Mode().IsRegular() && st.Size() == o.Size && st.ModTime().Equal(o.MTime)
+}
+
+// Directory is one of the root as it was when the tools were installed.
+type Directory struct {
+	Path string `json:"path"`
+	// MTime changes when something is put into it or taken away; nil of one that
+	// was not there.
+	MTime *time.Time `json:"mtime,omitempty"`
+}
+
+// Same tells whether the directory is still as it was. st is nil of one that is not
+// there.
+func (d Directory) Same(st fs.FileInfo) bool {
+	if d.MTime == nil || st == nil {
+		return d.MTime == nil && st == nil
+	}
+	return st.IsDir() && st.ModTime().Equal(*d.MTime)
 }
 
 // Tree is a directory of the farm.
@@ -139,11 +167,14 @@ func ParseManifest(text []byte) (*Manifest, error) {
 // be able to lay anything else.
 func (m *Manifest) check() error {
 	var names []string
-	for _, f := range m.Files {
+	for _, f := range slices.Concat(m.Files, m.Interpreters) {
 		names = append(names, f.Source, trimSlash(f.Path))
 	}
 	for _, t := range m.Trees {
 		names = append(names, t.Source, trimSlash(t.Path))
+	}
+	for _, d := range m.Modules {
+		names = append(names, trimSlash(d.Path))
 	}
 	for _, p := range m.Points {
 		names = append(names, trimSlash(p))
