@@ -419,23 +419,6 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 	return m, list, nil
 }
 
-// changedInterpreter names what of a root is not any more what native scripts
-// depend on: the interpreter, or a directory of its modules. It is "" when all is.
-func changedInterpreter(root *os.Root, m *xtools.Manifest) string {
-	for _, f := range m.Interpreters {
-		if st, err := root.Lstat(f.Path[1:]); err != nil || !f.Original.Same(st) {
-			return f.Path
-		}
-	}
-	for _, d := range m.Modules {
-		st, err := root.Lstat(d.Path[1:])
-		if err != nil && !errors.Is(err, fs.ErrNotExist) || !d.Same(st) {
-			return d.Path
-		}
-	}
-	return ""
-}
-
 // overlayOf is what is laid over when a jail is entered; nil for nothing.
 func (s Store) overlayOf(r *Record, c *Command) (*overlay, []string, error) {
 	if c.probe || runtime.GOOS != "linux" {

@@ -182,7 +182,7 @@ func TestChangedInterpreter(t *testing.T) {
 		Interpreters: []xtools.File{{Path: "/usr/bin/perl", Original: &xtools.Original{Size: st.Size(), MTime: st.ModTime()}}},
 		Modules:      []xtools.Directory{{Path: "/usr/lib/perl5/x", MTime: mtime("usr/lib/perl5/x")}, {Path: "/usr/local/lib/perl"}},
 	}
-	if got := changedInterpreter(root, m); got != "" {
+	if got := m.ChangedInterpreter(root); got != "" {
 		t.Errorf("%s is not what it was", got)
 	}
 	for _, step := range []struct {
@@ -196,7 +196,7 @@ func TestChangedInterpreter(t *testing.T) {
 		if err := step.change(); err != nil {
 			t.Fatal(err)
 		}
-		if got := changedInterpreter(root, m); got != step.want {
+		if got := m.ChangedInterpreter(root); got != step.want {
 			t.Errorf("changed is %q, want %q", got, step.want)
 		}
 	}

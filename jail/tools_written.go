@@ -218,7 +218,7 @@ func (s Store) changed(ctx context.Context, name string, root *os.Root, m *xtool
 
 // addScripts adds the scripts to a list, when what runs them is not what it was.
 func addScripts(list map[string]string, root *os.Root, m *xtools.Manifest) {
-	changed := changedInterpreter(root, m)
+	changed := m.ChangedInterpreter(root)
 	for _, f := range m.Files {
 		if changed != "" && f.Kind == xtools.Script && list[f.Path] == "" {
 			list[f.Path] = changed + " was changed after the native tools were installed"

@@ -2,7 +2,9 @@ package xtools
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -112,6 +114,23 @@ func (d Directory) Same(st fs.FileInfo) bool {
 	return st.IsDir() && st.ModTime().Equal(*d.MTime)
 }
 
+// ChangedInterpreter names what of a root is not any more what native scripts
+// depend on: the interpreter, or a directory of its modules. It is "" when all is.
+func (m *Manifest) ChangedInterpreter(root *os.Root) string {
+	for _, f := range m.Interpreters {
+		if st, err := root.Lstat(trimSlash(f.Path)); err != nil || !f.Original.Same(st) {
+			return f.Path
+		}
+	}
+	for _, d := range m.Modules {
+		st, err := root.Lstat(trimSlash(d.Path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || !d.Same(st) {
+			return d.Path
+		}
+	}
+	return ""
+}
+
 // Tree is a directory of the farm.
 type Tree struct {
 	Path   string `json:"path"`
@@ -169,6 +188,11 @@ func (m *Manifest) check() error {
 	var names []string
 	for _, f := range slices.Concat(m.Files, m.Interpreters) {
 		names = append(names, f.Source, trimSlash(f.Path))
+	}
+	for _, f := range m.Interpreters {
+		if f.Original == nil {
+			return fault.New(fault.Damaged, "xjail tools install makes it anew", "manifest of the tools: nothing is known of the root's own %s", f.Path)
+		}
 	}
 	for _, t := range m.Trees {
 		names = append(names, t.Source, trimSlash(t.Path))

@@ -492,7 +492,7 @@ func checkScript(root *os.Root, name string, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	if interpreter := scriptInterpreter(text); interpreter != "/"+nativePerl(libDir(s.Host)) {
+	if interpreter, _ := scriptInterpreter(text); interpreter != "/"+nativePerl(libDir(s.Host)) {
 		return fault.New(fault.Unsafe, "", "%s of the pack is run by %q", name, interpreter)
 	}
 	return nil

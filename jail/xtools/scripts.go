@@ -155,15 +155,21 @@ func nativeScript(text []byte, libs string) []byte {
 	return perlLine.ReplaceAll(text, []byte("${1}/"+nativePerl(libs)+"${2}"))
 }
 
-// scriptInterpreter is what the first line of a script names; "" for none.
-func scriptInterpreter(text []byte) string {
-	line, ok := bytes.CutPrefix(text, []byte("#!"))
-	line, _, _ = bytes.Cut(line, []byte("\n"))
-	words := bytes.Fields(line)
-	if !ok || len(words) == 0 {
-		return ""
+// scriptInterpreter is what the first line of a script names, with what it gives
+// to it; nothing for what is no script.
+func scriptInterpreter(text []byte) (name string, words []string) {
+	line, ok := strings.CutPrefix(string(text), "#!")
+	line, _, _ = strings.Cut(line, "\n")
+	if words = strings.Fields(line); !ok || len(words) == 0 {
+		return "", nil
 	}
-	return string(words[0])
+	return words[0], words[1:]
+}
+
+// ScriptWords are what the first line of a script gives to its interpreter.
+func ScriptWords(text []byte) []string {
+	_, words := scriptInterpreter(text)
+	return words
 }
 
 // findPerl finds the root's own perl, and what has compiled modules for it. why

@@ -68,7 +68,7 @@ func Run(ctx context.Context, s *Subject, o Options) ([]Finding, error) {
 	}
 	o.Step("look at the files")
 	t.files()
-	for _, part := range []func(context.Context) error{t.start, t.identity, t.compiler, t.programs, t.probe, t.objects} {
+	for _, part := range []func(context.Context) error{t.start, t.identity, t.scriptsRun, t.compiler, t.programs, t.probe, t.objects} {
 		if err := part(ctx); err != nil {
 			return t.list, err
 		}
