@@ -374,7 +374,7 @@ type Tool struct {
 	Package string       `json:"package,omitempty"`
 	Version string       `json:"version,omitempty"` // of the native package
 	Pays    bool         `json:"pays,omitempty"`
-	Script  bool         `json:"script,omitempty"` // run by a native interpreter
+	Script  bool         `json:"script,omitempty"` // of perl
 }
 
 // Tools lists the programs of a jail: those that are native, and those that are
@@ -406,14 +406,14 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 		if f.Kind != xtools.Program && f.Kind != xtools.Script {
 			continue
 		}
-		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays, Script: f.Kind == xtools.Script}
+		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays, Script: f.Kind == xtools.Script, Why: f.Why}
 		if why := changed[f.Path]; why != "" {
 			t.State, t.Why = xtools.Drifted, why
 		}
 		list = append(list, t)
 	}
 	for _, e := range m.Left {
-		list = append(list, Tool{Path: e.Path, State: e.State, Why: e.Why, Package: e.Package, Pays: e.Pays})
+		list = append(list, Tool{Path: e.Path, State: e.State, Why: e.Why, Package: e.Package, Pays: e.Pays, Script: e.Script})
 	}
 	slices.SortFunc(list, func(a, b Tool) int { return strings.Compare(a.Path, b.Path) })
 	return m, list, nil

@@ -192,8 +192,9 @@ func newToolsList(g *globals) *cobra.Command {
 		Short: "List the programs of a jail that are native, and those that are not",
 		Long: `List the programs of a jail, each with its state: native; excluded, with the
 reason; missing, where the source has no such program; drifted, where the jail
-has another version than the source, or was given another since. Scripts that a
-native perl runs are native as well.`,
+has another version than the source, or was given another since; emulated, for
+another reason. Scripts of perl are listed too: those that a native perl runs are
+native, with the reason why that does no harm.`,
 		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
@@ -227,7 +228,7 @@ func runToolsList(g *globals, name string, pays bool) error {
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
 			if t.Script {
-				from += ", by a native perl"
+				from += ", by a native perl: " + t.Why
 			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})

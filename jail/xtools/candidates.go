@@ -25,6 +25,7 @@ type candidate struct {
 	source   string // path in the farm: the same, with /usr merged
 	plugin   bool
 	text     []byte // of a script
+	why      string // a script may be native
 	original Original
 }
 

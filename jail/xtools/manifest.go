@@ -62,6 +62,7 @@ type File struct {
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"` // bytes
 	Pays    bool   `json:"pays,omitempty"`
+	Why     string `json:"why,omitempty"` // a script may be native
 	// Original is the root's own file; nil where the root has none.
 	Original *Original `json:"original,omitempty"`
 }
@@ -159,6 +160,7 @@ type Left struct {
 	Why     string `json:"why"`
 	Package string `json:"package,omitempty"`
 	Pays    bool   `json:"pays,omitempty"`
+	Script  bool   `json:"script,omitempty"`
 }
 
 // PackagePair are the two builds of one package.

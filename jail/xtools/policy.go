@@ -175,6 +175,21 @@ func (p *Policy) scriptsOf(name string) []string {
 	return patterns
 }
 
+// scriptWhy is the reason why a script of a package may be native.
+func (p *Policy) scriptWhy(name, file string) (why string) {
+	for _, pattern := range slices.Sorted(maps.Keys(p.Scripts)) {
+		if ok, _ := path.Match(pattern, name); !ok {
+			continue
+		}
+		for _, files := range slices.Sorted(maps.Keys(p.Scripts[pattern])) {
+			if ok, _ := path.Match(files, file); ok {
+				why = p.Scripts[pattern][files]
+			}
+		}
+	}
+	return why
+}
+
 func (p *Policy) isPlugin(name string) bool { return matches(p.Plugins, name) }
 
 func matches(patterns []string, name string) bool {

@@ -189,14 +189,13 @@ func (t *Twin) describeScripts(m *Manifest, farm *Farm, c *chooser, used map[str
 	n := len(m.Files)
 	for _, s := range c.scripts.list {
 		file, why := c.scriptOf(farm, s)
-		pays := t.Policy.PaysOff(path.Base(s.name))
 		if why != "" || !ok {
-			m.Left = append(m.Left, Left{Path: "/" + s.name, State: Excluded, Why: why, Package: s.original.Package, Pays: pays})
+			m.Left = append(m.Left, leftScript(s, Excluded, why, t.Policy))
 			continue
 		}
 		m.Files = append(m.Files, File{
 			Path: "/" + s.name, Source: s.source, Kind: Script, Package: file.Package, Version: file.Version,
-			SHA256: file.SHA256, Size: file.Size, Original: &s.original, Pays: pays,
+			SHA256: file.SHA256, Size: file.Size, Original: &s.original, Pays: t.Policy.PaysOff(path.Base(s.name)), Why: s.why,
 		})
 	}
 	if len(m.Files) == n {

@@ -32,6 +32,10 @@ func nativePerl(libs string) string { return path.Join(libs, "nxb-bin/perl") }
 // perlLine is the first line of scripts of perl, in its parts.
 var perlLine = regexp.MustCompile(`^(#![ \t]*)/usr/bin/perl([ \t\r\n])`)
 
+// headMax is how much the kernel reads of a script's first line, bytes
+// (BINPRM_BUF_SIZE).
+const headMax = 256
+
 // scriptMax bounds what is read of a script, bytes.
 const scriptMax = 4 << 20
 
@@ -63,6 +67,11 @@ func findScripts(s *Subject, in *Installed, p *Policy) (*scriptSet, []Left, erro
 		}
 		set.list, left = append(set.list, found...), append(left, more...)
 	}
+	others, err := otherScripts(s, p, set.list, left)
+	if err != nil {
+		return nil, nil, err
+	}
+	left = append(left, others...)
 	if len(set.list) == 0 {
 		return set, left, nil
 	}
@@ -81,10 +90,77 @@ func findScripts(s *Subject, in *Installed, p *Policy) (*scriptSet, []Left, erro
 func (set *scriptSet) drop(state State, why string, p *Policy) []Left {
 	var left []Left
 	for _, c := range set.list {
-		left = append(left, Left{Path: "/" + c.name, State: state, Why: why, Package: c.original.Package, Pays: p.PaysOff(path.Base(c.name))})
+		left = append(left, leftScript(c, state, why, p))
 	}
 	*set = scriptSet{}
 	return left
+}
+
+func leftScript(c candidate, state State, why string, p *Policy) Left {
+	return Left{Path: "/" + c.name, State: state, Why: why, Package: c.original.Package, Pays: p.PaysOff(path.Base(c.name)), Script: true}
+}
+
+// otherScripts are the scripts of perl where programs are that are neither found
+// nor left: those that the policy does not name, or that begin in another way.
+func otherScripts(s *Subject, p *Policy, found []candidate, left []Left) ([]Left, error) {
+	known := map[string]bool{}
+	for _, c := range found {
+		known[c.name] = true
+	}
+	for _, l := range left {
+		known[l.Path[1:]] = true
+	}
+	var others []Left
+	for _, dir := range p.Directories {
+		if st, err := s.Root.Lstat(dir); err != nil || !st.IsDir() {
+			continue // a link to another one of them
+		}
+		entries, err := fs.ReadDir(s.Root.FS(), dir)
+		if err != nil {
+			return nil, fmt.Errorf("look at /%s of the root: %w", dir, err)
+		}
+		for _, e := range entries {
+			name := path.Join(dir, e.Name())
+			if !e.Type().IsRegular() || known[name] {
+				continue
+			}
+			why, err := unknownScript(s, name)
+			if err != nil {
+				return nil, err
+			}
+			if why == "" {
+				continue
+			}
+			l := Left{Path: "/" + name, State: Emulated, Why: why, Pays: p.PaysOff(e.Name()), Script: true}
+			if never := p.NeverWhy(e.Name()); never != "" {
+				l.State, l.Why = Excluded, never
+			}
+			others = append(others, l)
+		}
+	}
+	return others, nil
+}
+
+// unknownScript says why a script of perl stays emulated; "" when it is none.
+func unknownScript(s *Subject, name string) (why string, err error) {
+	_, f, err := openCandidate(s, name)
+	if f == nil || err != nil {
+		return "", err
+	}
+	defer f.Close()
+	head := make([]byte, headMax)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", fmt.Errorf("read /%s of the root: %w", name, err)
+	}
+	interpreter, words := scriptInterpreter(head[:n])
+	switch perl := strings.HasPrefix(path.Base(interpreter), "perl"); {
+	case interpreter == "/"+perlPath:
+		return "is not among the scripts that are known to do the same by a native perl", nil
+	case perl, path.Base(interpreter) == "env" && len(words) > 0 && strings.HasPrefix(words[0], "perl"):
+		return "is not run by /" + perlPath + ", but by " + strings.Join(append([]string{interpreter}, words...), " "), nil
+	}
+	return "", nil
 }
 
 // packageScripts are the scripts of one package.
@@ -113,7 +189,8 @@ func packageScripts(s *Subject, in *Installed, p *Policy, pkg Package, patterns 
 		if c == nil {
 			continue
 		}
-		l := Left{Path: "/" + name, State: Excluded, Why: p.NeverWhy(path.Base(name)), Package: pkg.Name, Pays: p.PaysOff(path.Base(name))}
+		c.original.Package, c.original.Version = pkg.Name, in.Packages[pkg.Name].Version
+		l := leftScript(*c, Excluded, p.NeverWhy(path.Base(name)), p)
 		sum := md5.Sum(c.text) //nolint:gosec // as above
 		switch {
 		case l.Why != "":
@@ -122,7 +199,7 @@ func packageScripts(s *Subject, in *Installed, p *Policy, pkg Package, patterns 
 		case sums[c.source] != hex.EncodeToString(sum[:]):
 			l.State, l.Why = Drifted, "it is not as package "+pkg.Name+" has it"
 		default:
-			c.original.Package, c.original.Version = pkg.Name, in.Packages[pkg.Name].Version
+			c.why = p.scriptWhy(pkg.Name, c.source)
 			found = append(found, *c)
 			continue
 		}
@@ -280,7 +357,7 @@ func (c *chooser) pickScripts(p *Policy) (left []Left) {
 		}
 		_, state, why := c.pick(name)
 		if state != Native {
-			left = append(left, Left{Path: "/" + s.name, State: state, Why: why, Package: name, Pays: p.PaysOff(path.Base(s.name))})
+			left = append(left, leftScript(s, state, why, p))
 		}
 		return state != Native
 	})

@@ -105,6 +105,7 @@ func TestFindScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			left = slices.DeleteFunc(left, func(l Left) bool { return l.State == Emulated })
 			var got []string
 			for _, c := range set.list {
 				got = append(got, c.name)
@@ -119,6 +120,32 @@ func TestFindScripts(t *testing.T) {
 				t.Errorf("modules of %q", set.owners)
 			}
 		})
+	}
+}
+
+// Each script of perl where programs are is listed, with the reason why it stays.
+func TestScriptsLeft(t *testing.T) {
+	s, in := scriptRoot(t, map[string]string{
+		"usr/bin/by-env": "#!/usr/bin/env perl\n", "usr/bin/by-name": "#! /usr/bin/perl5.36 -w\n", "usr/bin/python": "#!/usr/bin/python3\n",
+		"usr/bin/by-env-python": "#!/usr/bin/env python3\n", "usr/bin/empty": "", "usr/bin/no-line": "#!", "usr/bin/link": "-> other",
+		"usr/bin/dpkg-buildflags": perlHead + "\nprint 2;\n", "usr/bin/dh_perl": perlHead + "\n",
+	})
+	_, left, err := findScripts(s, in, DefaultPolicy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"/usr/bin/by-env": "emulated: is not run by /usr/bin/perl, but by /usr/bin/env perl", "/usr/bin/by-name": "emulated: is not run by /usr/bin/perl, but by /usr/bin/perl5.36 -w",
+		"/usr/bin/other": "emulated: is not among", "/usr/bin/dh_perl": "excluded: writes the path", "/usr/bin/dpkg-buildflags": "drifted: it is not as package dpkg-dev",
+	}
+	for _, l := range left {
+		if got := string(l.State) + ": " + l.Why; want[l.Path] == "" || !strings.HasPrefix(got, want[l.Path]) || !l.Script {
+			t.Errorf("%s is %s", l.Path, got)
+		}
+		delete(want, l.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("not left are %v", want)
 	}
 }
 

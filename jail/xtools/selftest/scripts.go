@@ -47,7 +47,7 @@ func (t *test) scriptsRun(ctx context.Context) error {
 	names := func(f xtools.File) string { return f.Path }
 	badModules, badScripts := failing(found["perl-modules"], modules, func(m string) string { return m }), failing(found["perl-scripts"], files, names)
 	if len(badModules)+len(badScripts) == 0 {
-		t.ok("scripts", "perl runs %d scripts natively, has %d compiled modules, and tells the root's own machine", len(files), len(modules))
+		t.ok("scripts", "the native perl loads %d scripts and %d compiled modules, and tells the machine that the root's own tells", len(files), len(modules))
 		return nil
 	}
 	return t.blamePerl(ctx, own, badModules, badScripts, found)
