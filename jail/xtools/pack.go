@@ -2,6 +2,7 @@ package xtools
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -467,6 +468,8 @@ func (p *packed) checkFiles(ctx context.Context, root *os.Root, s *Subject) erro
 			return err
 		}
 		switch f, ok := p.Farm.Files[below]; {
+		case below == nativePerl(libDir(s.Host)):
+			return checkChooser(root, name, s)
 		case ok && f.Script:
 			return checkScript(root, name, s)
 		case ok:
@@ -492,10 +495,19 @@ func checkScript(root *os.Root, name string, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	if interpreter, _ := scriptInterpreter(text); interpreter != "/"+nativePerl(libDir(s.Host)) {
+	if interpreter, _ := ScriptLine(text); interpreter != "/"+nativePerl(libDir(s.Host)) {
 		return fault.New(fault.Unsafe, "", "%s of the pack is run by %q", name, interpreter)
 	}
 	return nil
+}
+
+// checkChooser refuses one that runs anything but perl.
+func checkChooser(root *os.Root, name string, s *Subject) error {
+	text, err := root.ReadFile(name)
+	if err == nil && !bytes.Equal(text, perlChooser(libDir(s.Host))) {
+		err = fault.New(fault.Unsafe, "", "%s of the pack is another one", name)
+	}
+	return err
 }
 
 // checkProgram refuses what is no ELF file of this machine.

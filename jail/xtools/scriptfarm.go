@@ -149,10 +149,15 @@ func (b *farmBuild) putPerl() error {
 	if err != nil {
 		return err
 	}
-	b.describe(nativePerl(libDir(b.host)), b.stage.owner[perlPath], text)
-	if err := b.put(nativePerl(libDir(b.host)), text, 0o755); err != nil {
+	libs := libDir(b.host)
+	b.describe(perlProgram(libs), b.stage.owner[perlPath], text)
+	if err := b.put(perlProgram(libs), text, 0o755); err != nil {
 		return err
 	}
+	if err := b.put(nativePerl(libs), perlChooser(libs), 0o755); err != nil {
+		return err
+	}
+	b.perl.Files, b.perl.Bytes = 2, int64(len(text)+len(perlChooser(libs)))
 	b.farm.Perl = slices.Clone(b.scripts.owners)
 	for _, m := range b.modules() {
 		if err := b.putModule(m); err != nil {
@@ -185,7 +190,7 @@ func (b *farmBuild) putModule(m module) error {
 // describeScripts fills the manifest with the scripts that are run natively, and
 // notes the packages that perl and its modules are of.
 func (t *Twin) describeScripts(m *Manifest, farm *Farm, c *chooser, used map[string]bool) {
-	perl, ok := farm.Files[nativePerl(libDir(c.subject.Host))]
+	perl, ok := farm.Files[perlProgram(libDir(c.subject.Host))]
 	n := len(m.Files)
 	for _, s := range c.scripts.list {
 		file, why := c.scriptOf(farm, s)
@@ -205,7 +210,7 @@ func (t *Twin) describeScripts(m *Manifest, farm *Farm, c *chooser, used map[str
 		used[owner] = true
 	}
 	m.Interpreters = []File{{
-		Path: "/" + perlPath, Source: nativePerl(libDir(c.subject.Host)), Kind: Interpreter, Package: perl.Package, Version: perl.Version,
+		Path: "/" + perlPath, Source: perlProgram(libDir(c.subject.Host)), Kind: Interpreter, Package: perl.Package, Version: perl.Version,
 		SHA256: perl.SHA256, Size: perl.Size, Original: &c.scripts.perl.original,
 	}}
 	m.Modules = c.scripts.modules

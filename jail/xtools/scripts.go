@@ -26,8 +26,23 @@ import (
 // perlPath is where a root has perl.
 const perlPath = "usr/bin/perl"
 
-// nativePerl is where the native perl is.
+// nativePerl is what runs scripts: it chooses between the native perl, which is at
+// perlProgram, and the root's own.
 func nativePerl(libs string) string { return path.Join(libs, "nxb-bin/perl") }
+
+func perlProgram(libs string) string { return path.Join(libs, "nxb-bin/perl5") }
+
+// perlChooser is the text of nativePerl. Variables by which perl gets other modules
+// can lead to compiled ones of the root's architecture, which only the root's own
+// loads (perlrun(1)).
+func perlChooser(libs string) []byte {
+	return []byte(`#!/bin/sh
+case ${PERL5LIB:+x}${PERLLIB:+x}${PERL5OPT:+x} in
+"") exec /` + perlProgram(libs) + ` "$@" ;;
+esac
+exec /` + perlPath + ` "$@"
+`)
+}
 
 // perlLine is the first line of scripts of perl, in its parts.
 var perlLine = regexp.MustCompile(`^(#![ \t]*)/usr/bin/perl([ \t\r\n])`)
@@ -153,7 +168,7 @@ func unknownScript(s *Subject, name string) (why string, err error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", fmt.Errorf("read /%s of the root: %w", name, err)
 	}
-	interpreter, words := scriptInterpreter(head[:n])
+	interpreter, words := ScriptLine(head[:n])
 	switch perl := strings.HasPrefix(path.Base(interpreter), "perl"); {
 	case interpreter == "/"+perlPath:
 		return "is not among the scripts that are known to do the same by a native perl", nil
@@ -232,21 +247,15 @@ func nativeScript(text []byte, libs string) []byte {
 	return perlLine.ReplaceAll(text, []byte("${1}/"+nativePerl(libs)+"${2}"))
 }
 
-// scriptInterpreter is what the first line of a script names, with what it gives
+// ScriptLine is what the first line of a script names, with what it gives
 // to it; nothing for what is no script.
-func scriptInterpreter(text []byte) (name string, words []string) {
+func ScriptLine(text []byte) (name string, words []string) {
 	line, ok := strings.CutPrefix(string(text), "#!")
 	line, _, _ = strings.Cut(line, "\n")
 	if words = strings.Fields(line); !ok || len(words) == 0 {
 		return "", nil
 	}
 	return words[0], words[1:]
-}
-
-// ScriptWords are what the first line of a script gives to its interpreter.
-func ScriptWords(text []byte) []string {
-	_, words := scriptInterpreter(text)
-	return words
 }
 
 // findPerl finds the root's own perl, and what has compiled modules for it. why

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -80,7 +81,7 @@ func TestScriptsOfHost(t *testing.T) {
 	for _, w := range wants {
 		written[w.Path] = true
 	}
-	for _, name := range []string{buildflags[1:], libs + "nxb-bin/perl", libs + "perl-base/Config.pm", libs + "perl-base/auto/re/re.so"} {
+	for _, name := range []string{buildflags[1:], libs + "nxb-bin/perl", libs + "nxb-bin/perl5", libs + "perl-base/Config.pm", libs + "perl-base/auto/re/re.so"} {
 		if !written[name] {
 			t.Errorf("%s is not written into a root", name)
 		}
@@ -207,5 +208,46 @@ func TestPackOfScriptsRefuses(t *testing.T) {
 	noPerl := repack(t, text, func(p *packed) { p.Farm.Perl = nil }, nil)
 	if m, _, err = usePack(t, noPerl, arm64Subject(t, root)); err != nil || states(m)[buildflags] != Missing {
 		t.Errorf("%v: %v", err, states(m)[buildflags])
+	}
+}
+
+// A pack that has another program choose between the perls is refused.
+func TestPackOfAnotherChooser(t *testing.T) {
+	const evil = "#!/bin/sh\nrm -r /\n"
+	name := libs + "nxb-bin/perl"
+	text := repack(t, scriptPack(t), func(p *packed) {
+		p.Contents[name] = packedFile{SHA256: sumOf([]byte(evil)), Size: int64(len(evil)), Executable: true}
+	}, func(h *tar.Header, b []byte) []byte {
+		if h.Name == path.Join(FarmRoot, name) {
+			return []byte(evil)
+		}
+		return b
+	})
+	root := debian(t, "bookworm", "arm64", withPerl("arm64", nil), scriptPackages...)
+	if _, _, err := usePack(t, text, arm64Subject(t, root)); fault.KindOf(err) != fault.Unsafe {
+		t.Error(err)
+	}
+}
+
+// The root's own perl runs a script when variables lead to other modules.
+func TestPerlChooser(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.NewReplacer("/"+perlProgram("L"), filepath.Join(dir, "native"), "/"+perlPath, filepath.Join(dir, "own")).Replace(string(perlChooser("L")))
+	for name, script := range map[string]string{"choose": text, "native": "#!/bin/sh\necho native \"$@\"\n", "own": "#!/bin/sh\necho own \"$@\"\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil { //nolint:gosec // it is run
+			t.Fatal(err)
+		}
+	}
+	for env, want := range map[string]string{
+		"": "native", "PERL5LIB=": "native", "PERL5LIB=/x": "own", "PERLLIB=/x": "own", "PERL5OPT=-Mlib=/x": "own", "PERL_UNICODE=S": "native",
+	} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "choose"), "-w", "a b", "")
+		cmd.Env = []string{env}
+		if env == "" {
+			cmd.Env = []string{}
+		}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want+" -w a b \n" {
+			t.Errorf("%s: %q, %v", env, out, err)
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (t *test) scriptsRun(ctx context.Context) error {
 	if len(files) == 0 || len(t.s.Manifest.Interpreters) == 0 {
 		return nil
 	}
-	own, perl := t.s.Manifest.Interpreters[0].Path, "/"+t.s.Manifest.Interpreters[0].Source
+	own, perl := t.s.Manifest.Interpreters[0].Path, t.interpreterOf(files[0])
 	modules := t.perlModules()
 	found, err := t.run(ctx, "scripts", hybrid, []step{
 		{"perl-native", perlBoth(quote(perl))},
@@ -51,6 +51,13 @@ func (t *test) scriptsRun(ctx context.Context) error {
 		return nil
 	}
 	return t.blamePerl(ctx, own, badModules, badScripts, found)
+}
+
+// interpreterOf is what runs a script.
+func (t *test) interpreterOf(f xtools.File) string {
+	text, _ := readSome(t.s.Farm, f.Source, lineMax)
+	name, _ := xtools.ScriptLine(text)
+	return name
 }
 
 // judgePerl compares what the two say.
@@ -160,7 +167,8 @@ func (t *test) compileScript(perl string, files []xtools.File) string {
 	for _, f := range files {
 		text, _ := readSome(t.s.Farm, f.Source, lineMax)
 		args := ""
-		for _, word := range xtools.ScriptWords(text) {
+		_, words := xtools.ScriptLine(text)
+		for _, word := range words {
 			args += " " + quote(word)
 		}
 		fmt.Fprintf(&b, "echo '%s'%s; %s%s -c %s 2>&1; s=$?; echo; echo status=$s\n", header, quote(f.Path), quote(perl), args, quote(f.Path))
