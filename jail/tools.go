@@ -165,6 +165,9 @@ func (s Store) installTools(ctx context.Context, cfg *Config, r *Record, src xto
 	defer unlock()
 	notes := xtools.Notes{Step: func(what string) { w.Step("tools", what) }, Log: w.Log()}
 	m, err := src.Collect(ctx, &xtools.Subject{Root: root, Arch: a, Host: arch.Host()}, notes)
+	if xtools.IsFull(err) {
+		return nil, fault.New(fault.NoSpace, "free space there, or choose another place with --state DIR", "there is no room for native tools in %s", filepath.Join(s.Dir, twins))
+	}
 	if err != nil {
 		return nil, err
 	}

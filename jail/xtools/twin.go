@@ -151,7 +151,7 @@ func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Wr
 	sum := sha256.Sum256([]byte(strings.Join(sources, "\n")))
 	a := &apt{dir: filepath.Join(t.Dir, "apt-"+r.Codename+"-"+s.Host.Debian+"-"+hex.EncodeToString(sum[:8])), arch: s.Host.Debian, log: log}
 	if err := a.configure(ctx, sources); err != nil {
-		return nil, nil, err
+		return nil, nil, a.makeRoom(err)
 	}
 	updated := a.update(ctx)
 	if ctx.Err() != nil {
@@ -163,7 +163,7 @@ func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Wr
 	if err != nil && updated != nil {
 		err = updated
 	}
-	return a, index, err
+	return a, index, a.makeRoom(err)
 }
 
 // sort picks the packages of the candidates, and says which stay emulated since
@@ -230,7 +230,7 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	packages := c.packages()
 	n.Step(fmt.Sprintf("fetch %d packages of %s", len(packages), s.Host.Debian))
 	if err := a.fetch(ctx, packages); err != nil {
-		return nil, err
+		return nil, a.makeRoom(err)
 	}
 	n.Step("unpack them")
 	return t.makeOf(ctx, s, release, c, key, programs, plugins, func(dir *os.Root) (*staged, error) {
