@@ -182,7 +182,7 @@ func (w *world) toolsAreReplaced(jail string) {
 // Scripts are emulated as soon as the root's perl is another, or has other modules.
 func (w *world) scriptsDependOnPerl(jail string) {
 	w.t.Helper()
-	const module = "/usr/local/lib/mips64el-linux-gnuabi64/perl/5.36.0/New.pm"
+	const module = "/usr/local/lib/aarch64-linux-gnu/perl/5.36.0/New.pm"
 	w.ok("exec", jail, "--", "sh", "-c", "mkdir -p ${0%/*}; touch $0", module)
 	got := w.tools(jail)["/usr/bin/dpkg-buildflags"]
 	if got.State != "drifted" || !strings.Contains(got.Why, "/usr/local/lib/") {
