@@ -193,8 +193,8 @@ func newToolsList(g *globals) *cobra.Command {
 		Long: `List the programs of a jail, each with its state: native; excluded, with the
 reason; missing, where the source has no such program; drifted, where the jail
 has another version than the source, or was given another since; emulated, for
-another reason. Scripts of perl are listed too: those that a native perl runs are
-native, with the reason why that does no harm.`,
+another reason. Scripts of perl are listed too: those that a native perl runs
+are native, with the reason why that does no harm.`,
 		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
