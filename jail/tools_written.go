@@ -201,6 +201,7 @@ func (s Store) changed(ctx context.Context, name string, root *os.Root, m *xtool
 		for _, f := range found {
 			list[f.Path] = f.Why
 		}
+		addScripts(list, root, m)
 		return list, err
 	}
 	for _, f := range m.Files {
@@ -211,7 +212,18 @@ func (s Store) changed(ctx context.Context, name string, root *os.Root, m *xtool
 			list[f.Path] = replaced
 		}
 	}
+	addScripts(list, root, m)
 	return list, nil
+}
+
+// addScripts adds the scripts to a list, when what runs them is not what it was.
+func addScripts(list map[string]string, root *os.Root, m *xtools.Manifest) {
+	changed := m.ChangedInterpreter(root)
+	for _, f := range m.Files {
+		if changed != "" && f.Kind == xtools.Script && list[f.Path] == "" {
+			list[f.Path] = changed + " was changed after the native tools were installed"
+		}
+	}
 }
 
 // keepTimes runs do, which makes or removes the points, and leaves the

@@ -84,7 +84,7 @@ func (t *test) parts() []func(context.Context) error {
 		t.skipped("compiler", "it is the root's own")
 		return []func(context.Context) error{t.start, t.identity}
 	}
-	return []func(context.Context) error{t.start, t.identity, t.compiler, t.programs, t.probe, t.objects}
+	return []func(context.Context) error{t.start, t.identity, t.scriptsRun, t.compiler, t.programs, t.probe, t.objects}
 }
 
 // nativeCompiler tells whether a compiler is among the tools.
