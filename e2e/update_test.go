@@ -63,8 +63,13 @@ func (w *world) wantSettled(when string) {
 
 // The emulator of the machine is replaced; update takes it, and the jail runs.
 func TestUpdateEmulator(t *testing.T) {
+	t.Run("caller", func(t *testing.T) { testUpdateEmulator(t, caller) })
+	t.Run("user", func(t *testing.T) { testUpdateEmulator(t, ordinaryUser(t, true)) })
+}
+
+func testUpdateEmulator(t *testing.T, as account) {
 	emulator := anEmulator(t, "powerpc", "")
-	w := newWorld(t, caller)
+	w := newWorld(t, as)
 	w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+tinyRoot(t, "powerpc").save(), "--emulator", emulator)
 	next := anEmulator(t, "powerpc", "more")
 	if err := os.Rename(next, emulator); err != nil {
@@ -84,7 +89,11 @@ func TestUpdateEmulator(t *testing.T) {
 	w.wantSettled("updated")
 	w.ok("verify", "tiny")
 	// One in the root that was damaged is put there again.
-	writeFile(t, filepath.Join(w.state, "jails/tiny/root/usr/bin/qemu-ppc-static"), "", 0o755)
+	w.ok("exec", "tiny", "--", "true")
+	if err := os.Truncate(filepath.Join(w.state, "jails/tiny/root/usr/bin/qemu-ppc-static"), 10); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(19, "xjail update tiny", "exec", "tiny", "--", "true")
 	w.ok("update", "tiny")
 	w.ok("verify", "tiny")
 	w.ok("destroy", "tiny")
