@@ -28,6 +28,8 @@ type doomed struct {
 	Request jail.Request
 	// Update is of the jail Request.Name, instead of a create.
 	Update *jail.UpdateRequest
+	// Config is a file, "" for none.
+	Config string
 }
 
 const doomedVariable = "XJAIL_E2E_DOOMED"
@@ -41,7 +43,11 @@ func runDoomed(text string) int {
 	}
 	store := jail.Store{Dir: d.State}
 	if d.Update != nil {
-		plan, err := store.NewUpdatePlan(context.Background(), &jail.Config{}, d.Request.Name, *d.Update)
+		config := &jail.Config{}
+		if d.Config != "" {
+			config, _ = jail.ReadConfig(d.Config)
+		}
+		plan, err := store.NewUpdatePlan(context.Background(), config, d.Request.Name, *d.Update)
 		if err == nil {
 			_, err = store.Update(context.Background(), plan, executioner(d.Step))
 		}

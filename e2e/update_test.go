@@ -63,8 +63,13 @@ func (w *world) wantSettled(when string) {
 
 // The emulator of the machine is replaced; update takes it, and the jail runs.
 func TestUpdateEmulator(t *testing.T) {
+	t.Run("caller", func(t *testing.T) { testUpdateEmulator(t, caller) })
+	t.Run("user", func(t *testing.T) { testUpdateEmulator(t, ordinaryUser(t, true)) })
+}
+
+func testUpdateEmulator(t *testing.T, as account) {
 	emulator := anEmulator(t, "powerpc", "")
-	w := newWorld(t, caller)
+	w := newWorld(t, as)
 	w.ok("create", "tiny", "--arch", "powerpc", "--from", "archive:"+tinyRoot(t, "powerpc").save(), "--emulator", emulator)
 	next := anEmulator(t, "powerpc", "more")
 	if err := os.Rename(next, emulator); err != nil {
@@ -84,7 +89,11 @@ func TestUpdateEmulator(t *testing.T) {
 	w.wantSettled("updated")
 	w.ok("verify", "tiny")
 	// One in the root that was damaged is put there again.
-	writeFile(t, filepath.Join(w.state, "jails/tiny/root/usr/bin/qemu-ppc-static"), "", 0o755)
+	w.ok("exec", "tiny", "--", "true")
+	if err := os.Truncate(filepath.Join(w.state, "jails/tiny/root/usr/bin/qemu-ppc-static"), 10); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(19, "xjail update tiny", "exec", "tiny", "--", "true")
 	w.ok("update", "tiny")
 	w.ok("verify", "tiny")
 	w.ok("destroy", "tiny")
@@ -172,4 +181,35 @@ func TestUpdateKilledDestroyed(t *testing.T) {
 	doomed{State: w.state, Step: "probe", Request: jail.Request{Name: "tiny"}, Update: &jail.UpdateRequest{Emulator: next}}.die(t)
 	w.ok("destroy", "tiny")
 	w.nothingLeft()
+}
+
+// The root is replaced by another one of its release. Killed where each step
+// begins, the jail has the old one, with what was changed in it.
+func TestUpdateReleaseKilled(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("updates in this process, which has to be root for it")
+	}
+	m := newBSDMirror(t)
+	w := bsdWorld(t, caller)
+	w.ok(m.create("tiny")...)
+	mark := filepath.Join(w.state, "jails/tiny/root/etc/mark")
+	writeFile(t, mark, "", 0o644)
+	for _, step := range []string{"manifest", "extract", "check", "root", "record"} {
+		d := doomed{State: w.state, Step: step, Config: m.config, Request: jail.Request{Name: "tiny"}, Update: &jail.UpdateRequest{Release: "14.3"}}
+		d.die(t)
+		w.run("verify", "tiny")
+		if _, err := os.Stat(mark); err != nil {
+			t.Fatalf("killed at %s: %v", step, err)
+		}
+	}
+	w.ok("--config", m.config, "update", "tiny", "--release", "14.3")
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the root is still the old one")
+	}
+	for _, name := range names(filepath.Join(w.state, "jails/tiny")) {
+		if name != "jail.json" && name != "root" && name != "metadata.json" {
+			t.Errorf("left: %s", name)
+		}
+	}
+	w.ends("tiny")
 }

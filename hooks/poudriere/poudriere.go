@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/xjail/xjail/internal/fault"
 )
@@ -60,7 +61,7 @@ func runProgram(ctx context.Context, argv ...string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", fault.Wrap(fault.NotFound, err, argv[0], "install it")
 	case err != nil:
-		return "", fault.New(fault.Failed, "", "%s: %w: %s", strings.Join(argv, " "), err, lastLine(errs.String()+out.String()))
+		return "", fault.New(fault.Failed, "", "%s: %w: %s", strings.Join(argv, " "), err, errorLine(errs.String(), out.String()))
 	}
 	return out.String(), nil
 }
@@ -77,8 +78,26 @@ func programEnv(env []string) []string {
 	return kept
 }
 
-// lastLine is the last line that says something.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
+// errorLine is the line that says why a program failed: the last with "Error:",
+// as poudriere writes it before it says what it undoes, else the last of its
+// errors, else of its output.
+func errorLine(errs, out string) string {
+	last := ""
+	for line := range strings.Lines(errs) {
+		if _, text, ok := strings.Cut(line, "Error:"); ok {
+			last = strings.TrimSpace(text)
+		}
+	}
+	for _, text := range []string{errs, out} {
+		if last == "" {
+			lines := strings.Split(strings.TrimSpace(text), "\n")
+			last = strings.TrimSpace(lines[len(lines)-1])
+		}
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, last)
 }
