@@ -10,8 +10,8 @@ import (
 )
 
 // fixture is a log with what is to be found in it: lines "# key: value", an
-// empty line, and the log. They are re-typed from public reports; source names
-// the project and the number of its issue.
+// empty line, and the log. They are re-typed and shortened from public reports;
+// source names the project and the number of its issue.
 type fixture struct {
 	name string
 	want map[string]string
