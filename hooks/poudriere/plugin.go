@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"debug/elf"
 	"embed"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -41,7 +41,7 @@ type Plugin struct {
 	// Limit is how long poudriere waits for a hook; whole seconds.
 	Limit time.Duration
 
-	machine string // e_machine of Program, as it is in the file, in hexadecimal
+	machine string // e_machine of Program, as a pattern of sh(1) for what od(1) prints
 }
 
 // FileState says what became of an installed file.
@@ -104,7 +104,7 @@ func machineOf(program string) (string, error) {
 	if _, err := io.ReadFull(f, header); err != nil || string(header[:4]) != elf.ELFMAG {
 		return "", fault.New(fault.Damaged, "", "%s is no program", program)
 	}
-	return hex.EncodeToString(header[18:]), nil
+	return fmt.Sprintf("%02x*%02x", header[18], header[19]), nil
 }
 
 // text is a file of the plugin as it is installed.
@@ -113,7 +113,7 @@ func (p Plugin) text(name string) []byte {
 	if err != nil {
 		panic(err) // it is in the program
 	}
-	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "'@MACHINE@'", p.machine, "'@LIMIT@'", strconv.Itoa(int((p.Limit+grace)/time.Second)),
+	fill := strings.NewReplacer("'@XJAIL@'", shellWord(p.Program), "@MACHINE@", p.machine, "'@LIMIT@'", strconv.Itoa(int((p.Limit+grace)/time.Second)),
 		"'@OPTIONS@' ", shellWords(p.Options), "'@HOOK@' ", shellWords(p.HookOptions))
 	filled := []byte(fill.Replace(string(text)))
 	return bytes.Replace(filled, []byte(digestMark), []byte(digestLine(filled, name)), 1)

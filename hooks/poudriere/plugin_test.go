@@ -213,3 +213,19 @@ func TestPluginScripts(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 }
+
+// No file that somebody changed by a byte is taken for one that xjail wrote.
+func FuzzPristine(f *testing.F) {
+	text := Plugin{Program: "/usr/local/bin/xjail", Limit: time.Minute, machine: "3e*00"}.text("bulk.sh")
+	f.Add(uint16(0), byte('x'))
+	f.Add(uint16(200), byte('\n'))
+	f.Fuzz(func(t *testing.T, at uint16, b byte) {
+		changed := append([]byte{}, text...)
+		i := int(at) % len(changed)
+		same := changed[i] == b
+		changed[i] = b
+		if source, ok := pristine(changed); ok != same && (!ok || source == sourceDigest("bulk.sh")) {
+			t.Errorf("byte %d as %q: pristine %v", i, b, ok)
+		}
+	})
+}

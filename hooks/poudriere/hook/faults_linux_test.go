@@ -135,3 +135,16 @@ func TestKernel(t *testing.T) {
 	}
 	m.stops("switched off: xjail activator enable mips64 --global")
 }
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}

@@ -329,19 +329,6 @@ func TestFaultDrill(t *testing.T) {
 	}
 }
 
-func names(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for _, e := range entries {
-		list = append(list, e.Name())
-	}
-	return list
-}
-
 func copyFile(from, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {

@@ -439,3 +439,14 @@ func TestBulkEnd(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 }
+
+func FuzzPkgVersion(f *testing.F) {
+	for _, file := range []string{"pkg-2.1.2_1.pkg", "pkg-2.1.2~4e1.pkg", "pkg-", "pkg-~_."} {
+		f.Add(file)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		if got := pkgVersion(file); strings.ContainsAny(got, "~_") || !strings.Contains(file, got) {
+			t.Errorf("%q: %q", file, got)
+		}
+	})
+}

@@ -15,9 +15,9 @@ if [ ! -f "$xjail" ] || [ ! -x "$xjail" ]; then
 	exit 0
 fi
 # Some shells take a program of another machine for a script, and run it.
-case $(od -An -tx1 -N20 "$xjail" | tr -dc '0-9a-f') in
-7f454c46*'@MACHINE@') ;;
-7f454c46*) exit 0 ;;
+case $(od -An -tx1 -N20 "$xjail") in
+*7f*45*4c*46*@MACHINE@*) ;;
+*7f*45*4c*46*) exit 0 ;;
 esac
 set -- '@OPTIONS@' poudriere hook '@HOOK@' -- pkgrepo "$@"
 if command -v timeout >/dev/null; then
