@@ -15,7 +15,7 @@ import (
 func TestReportInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	in, out := io.Pipe()
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, _ = io.WriteString(out, `{"xjail_profile":1`)

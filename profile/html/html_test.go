@@ -233,3 +233,22 @@ func TestBrowserSorts(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a file holds, there is a page of it.
+func FuzzPage(f *testing.F) {
+	f.Add(profiletest.Build(f))
+	f.Add(profiletest.Random(f, 1, 60))
+	f.Add(append(bytes.SplitAfterN(profiletest.Build(f), []byte("\n"), 2)[0], `{"run":{"id":2,"parent":2,"replaced":2,"at":-5,"program":"a"}}
+{"run":{"id":1,"parent":2,"at":9223372036854775807,"program":"b","argv":["b"]}}
+{"end":{"id":1,"at":-1,"how":"?","user":-9223372036854775808,"system":-1}}
+{"close":{"at":9223372036854775807}}
+`...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if p, err := profile.Read(bytes.NewReader(text)); err == nil && len(p.Runs) < 10000 {
+			if n := bytes.Count(write(t, text), []byte("<script")); n != 1 {
+				t.Errorf("%d scripts", n)
+			}
+			write(t, text, text)
+		}
+	})
+}
