@@ -204,27 +204,30 @@ func (g *globals) eachProfile(ctx context.Context, files []string, use func(stri
 	return nil
 }
 
-// readProfile reads a profile from a file, or from the standard input.
+// readProfile reads a profile from a file, or from the standard input. A pipe that
+// nobody writes to is left when the command is interrupted.
 func (g *globals) readProfile(ctx context.Context, name string) (*profile.Profile, error) {
 	in, err := g.openProfile(name)
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
-	// A pipe that nobody writes to is left when the command is interrupted.
-	stop := context.AfterFunc(ctx, func() { in.Close() })
-	defer stop()
-	p, err := profile.Read(in)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		return p, nil
-	}
-	if ctx.Err() != nil {
+	var p *profile.Profile
+	read := make(chan error, 1)
+	go func() {
+		defer in.Close()
+		var err error
+		p, err = profile.Read(in)
+		read <- err
+	}()
+	select {
+	case err = <-read:
+	case <-ctx.Done():
 		return nil, fault.Wrap(fault.Failed, ctx.Err(), "read "+printable(name), "")
 	}
-	return nil, fault.Wrap(fault.KindOf(err), err, printable(name), "")
+	if err != nil {
+		return nil, fault.Wrap(fault.KindOf(err), err, printable(name), "")
+	}
+	return p, nil
 }
 
 // openProfile opens a file, or the standard input for -.

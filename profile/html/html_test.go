@@ -213,3 +213,42 @@ func TestBrowser(t *testing.T) {
 		}
 	}
 }
+
+// programOrder finds the first program of the table in what a browser shows.
+var programOrder = regexp.MustCompile(`(?s)id="programs".*?<tbody>.*?<td>(/[^<]*)`)
+
+// A click on a heading sorts. The page's policy lets nobody click but people, so
+// that it is taken off.
+func TestBrowserSorts(t *testing.T) {
+	page := regexp.MustCompile(`<meta http-equiv[^>]*>`).ReplaceAll(write(t, profiletest.Build(t)), nil)
+	for column, want := range map[int]string{5: "/usr/bin/sed", 9: "/usr/bin/dash", 13: "/usr/bin/cat"} {
+		file := filepath.Join(t.TempDir(), "page.html")
+		click := fmt.Sprintf(`<script>document.querySelector("#programs th:nth-child(%d) button").click()</script></body>`, column)
+		if err := os.WriteFile(file, bytes.Replace(page, []byte("</body>"), []byte(click), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m := programOrder.FindStringSubmatch(browser(t, "--dump-dom", "file://"+file))
+		if m == nil || !strings.HasPrefix(m[1], want) {
+			t.Errorf("column %d: %.80q is first, want %s", column, m, want)
+		}
+	}
+}
+
+// Whatever a file holds, there is a page of it.
+func FuzzPage(f *testing.F) {
+	f.Add(profiletest.Build(f))
+	f.Add(profiletest.Random(f, 1, 60))
+	f.Add(append(bytes.SplitAfterN(profiletest.Build(f), []byte("\n"), 2)[0], `{"run":{"id":2,"parent":2,"replaced":2,"at":-5,"program":"a"}}
+{"run":{"id":1,"parent":2,"at":9223372036854775807,"program":"b","argv":["b"]}}
+{"end":{"id":1,"at":-1,"how":"?","user":-9223372036854775808,"system":-1}}
+{"close":{"at":9223372036854775807}}
+`...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if p, err := profile.Read(bytes.NewReader(text)); err == nil && len(p.Runs) < 10000 {
+			if n := bytes.Count(write(t, text), []byte("<script")); n != 1 {
+				t.Errorf("%d scripts", n)
+			}
+			write(t, text, text)
+		}
+	})
+}

@@ -142,3 +142,19 @@ func TestHostile(t *testing.T) {
 	m.Start(0, profile.Run{Argv: []string{""}})
 	parse(t, write(t, m.Cut(), profiletest.NewMaker(t, profiletest.Header()).Cut()))
 }
+
+// Whatever a file holds, pprof can read what is made of it.
+func FuzzPprof(f *testing.F) {
+	f.Add(profiletest.Build(f))
+	f.Add(profiletest.Random(f, 1, 60))
+	f.Add(append(bytes.SplitAfterN(profiletest.Build(f), []byte("\n"), 2)[0], `{"run":{"id":2,"parent":2,"replaced":2,"at":-5,"program":"a"}}
+{"run":{"id":1,"parent":2,"at":9223372036854775807,"program":"b","argv":["b"]}}
+{"end":{"id":1,"at":-1,"how":"?","user":-9223372036854775808,"system":-1}}
+{"close":{"at":9223372036854775807}}
+`...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, err := profile.Read(bytes.NewReader(text)); err == nil {
+			parse(t, write(t, text, text))
+		}
+	})
+}

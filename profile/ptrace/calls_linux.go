@@ -109,3 +109,11 @@ func (t *Tracer) read(tid int, at uint64, into []byte) int {
 	}
 	return int(n)
 }
+
+// unheard sets SIGCHLD to its default, so that the kernel sends none: it would, for
+// each stop of each thread, and Go's runtime handles every signal that it can. It is
+// not to be ignored, for then what has ended could not be waited for.
+func unheard() {
+	var deflt [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD), uintptr(unsafe.Pointer(&deflt)), 0, 8, 0, 0)
+}

@@ -106,13 +106,15 @@ func New(sink Sink, start time.Time, emulators []Emulator) (*Tracer, error) {
 // Close lets go of what the tracer has opened.
 func (t *Tracer) Close() { unix.Close(t.proc) }
 
-// Seize begins to follow a process that waits to become the command. Its next
+// Seize begins to follow a process that waits to become the command, and sets
+// SIGCHLD to its default. The process's next
 // execve(2) that succeeds is the first run; so the one by which it began has to be
 // over, which fork and exec of a standard library do not tell.
 func (t *Tracer) Seize(pid int) error {
 	if errno := ptrace(unix.PTRACE_SEIZE, pid, 0, options); errno != 0 {
 		return fault.Wrap(fault.Unsupported, errno, "trace the command", "a profile needs ptrace(2), which a container, a seccomp filter or kernel.yama.ptrace_scope=3 may forbid")
 	}
+	unheard()
 	t.command = pid
 	t.threads[pid] = &thread{p: &process{pid: pid}}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xjail/xjail/profile"
 	"github.com/xjail/xjail/profile/profiletest"
 	"github.com/xjail/xjail/profile/tracejson"
 )
@@ -174,4 +175,22 @@ func TestNode(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "26 986000000" {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// Whatever a file holds, its trace is JSON.
+func FuzzTrace(f *testing.F) {
+	f.Add(profiletest.Build(f))
+	f.Add(profiletest.Random(f, 1, 60))
+	f.Add(append(bytes.SplitAfterN(profiletest.Build(f), []byte("\n"), 2)[0], `{"run":{"id":2,"parent":2,"replaced":2,"at":-5,"program":"a"}}
+{"run":{"id":1,"parent":2,"at":9223372036854775807,"program":"b","argv":["b"]}}
+{"end":{"id":1,"at":-1,"how":"?","user":-9223372036854775808,"system":-1}}
+{"close":{"at":9223372036854775807}}
+`...))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, err := profile.Read(bytes.NewReader(text)); err == nil {
+			if trace := write(t, text, text); !json.Valid(trace) {
+				t.Errorf("%s", trace)
+			}
+		}
+	})
 }
