@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -237,11 +236,12 @@ func TestProfileSignals(t *testing.T) {
 	w.ok("create", "x", "--arch", "arm64", "--from", "miniroot")
 	file := filepath.Join(filepath.Dir(w.state), "p.xprof")
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		_ = os.Remove(file)
 		cmd := w.command("profile", "x", "--force", "--output", file, "--", "sleep", "600")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "the command", func() bool { return strings.Contains(fmt.Sprint(foreignProcesses()), "sleep 600") })
+		waitFor(t, "the command", func() bool { return strings.Contains(readFile(file), `{"run":`) })
 		_ = cmd.Process.Signal(s)
 		_ = cmd.Wait()
 		if got := cmd.ProcessState.ExitCode(); got != 128+int(s) {
