@@ -77,10 +77,10 @@ func Run(ctx context.Context, s *Subject, o Options) ([]Finding, error) {
 	return t.list, nil
 }
 
-// parts are the checks that run programs. Where the compiler is not native the
+// parts are the checks that run programs. Where a choice left the compiler out the
 // short test has nothing to try it for, and emulated it would take minutes.
 func (t *test) parts() []func(context.Context) error {
-	if t.o.Quick && !t.nativeCompiler() {
+	if t.o.Quick && t.s.Manifest.Only != nil && !t.nativeCompiler() {
 		t.skipped("compiler", "it is the root's own")
 		return []func(context.Context) error{t.start, t.identity}
 	}

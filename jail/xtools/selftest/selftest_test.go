@@ -353,6 +353,20 @@ func TestNoSpace(t *testing.T) {
 	}
 }
 
+// A choice without the compiler is tried without what it would build.
+func TestChoiceWithoutCompiler(t *testing.T) {
+	b := newBench(t)
+	b.Manifest.Only = []string{"/usr/bin/sed"}
+	list := b.run(t, true)
+	if names := find(list, Skipped); !slices.Equal(names, []string{"compiler"}) || Failure(list) != nil {
+		t.Errorf("%+v", list)
+	}
+	b.add(t, "/usr/bin/aarch64-linux-gnu-gcc-12", "gcc-12", "12.2.0-14")
+	if names := find(b.run(t, true), Skipped); slices.Contains(names, "compiler") {
+		t.Errorf("the compiler was chosen, and not tried: %q", names)
+	}
+}
+
 // A root may have compilers by long names only.
 func TestCompilerByLongName(t *testing.T) {
 	b := newBench(t)
