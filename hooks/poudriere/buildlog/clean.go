@@ -2,7 +2,6 @@ package buildlog
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,7 +38,7 @@ func splitLines(lines []Line, text []byte, number int, torn bool) []Line {
 }
 
 // escapes are the sequences of terminals: CSI, OSC, and those of two bytes.
-var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])`)
+var escapes = newForm(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])`)
 
 // clean makes a line what a terminal would show of it, of bounded length, in
 // UTF-8, without the time stamps that wrappers put before it.
@@ -70,7 +69,7 @@ func control(r rune) bool { return r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0
 
 // stamps are what TIMESTAMP_LOGS of poudriere, BuildKit and CI systems write
 // before a line.
-var stamps = regexp.MustCompile(`^(?:\[\d\d+:\d\d:\d\d\] |\[\d{14}\] |\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z |(?:#\d+ )?\d+\.\d{1,3} +|\s*=> => # )`)
+var stamps = newForm(`^(?:\[\d\d+:\d\d:\d\d\] |\[\d{14}\] |\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z |(?:#\d+ )?\d+\.\d{1,3} +|\s*=> => # )`)
 
 func unstamp(s string) string {
 	if s == "" || !strings.ContainsRune("[#= 0123456789", rune(s[0])) {

@@ -1,7 +1,6 @@
 package buildlog
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -19,12 +18,12 @@ type facts struct {
 }
 
 var (
-	phaseHeader = regexp.MustCompile(`^=+<phase: (\S+)\s*>=+`)
-	blockBegin  = regexp.MustCompile(`^--(?:-Begin .+|[A-Z_]+|Resource limits)--(?:-)?$`)
-	blockEnd    = regexp.MustCompile(`^--(?:-End .+|End .+)--(?:-)?$`)
-	buildEnded  = regexp.MustCompile(`^(?:build of .* ended at |=>> Cleaning up wrkdir|!!! build failure encountered)`)
-	buildSystem = regexp.MustCompile(`^checking (?:build|host|target) system type\.\.\. (\w+)-`)
-	snippet     = regexp.MustCompile(`^\s+(?:\d+ )?\|`)
+	phaseHeader = newForm(`^=+<phase: (\S+)\s*>=+`)
+	blockBegin  = newForm(`^--(?:-Begin .+|[A-Z_]+|Resource limits)--(?:-)?$`)
+	blockEnd    = newForm(`^--(?:-End .+|End .+)--(?:-)?$`)
+	buildEnded  = newForm(`^(?:build of .* ended at |=>> Cleaning up wrkdir|!!! build failure encountered)`)
+	buildSystem = newForm(`^checking (?:build|host|target) system type\.\.\. (\w+)-`)
+	snippet     = newForm(`^\s+(?:\d+ )?\|`)
 )
 
 // learn reads the facts from the lines of a log.

@@ -3,7 +3,6 @@ package buildlog
 import (
 	"debug/elf"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -97,11 +96,11 @@ func (c *choice) prove(v *Verdict) {
 }
 
 // makeTarget are the forms in which make and ninja name what they were making.
-var makeTarget = []*regexp.Regexp{
-	regexp.MustCompile(`make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*:\d+: )?([^\]]+)\]`),
-	regexp.MustCompile(`^\*\*\* \[([^\]]+)\] (?:Error|Signal)`),
-	regexp.MustCompile(`^FAILED: (?:\[code=\d+\] )?(\S+)`),
-	regexp.MustCompile(`recipe for target '([^']+)' failed`),
+var makeTarget = []*form{
+	newForm(`make(?:\[\d+\])?: \*\*\* \[(?:[^\]]*:\d+: )?([^\]]+)\]`),
+	newForm(`^\*\*\* \[([^\]]+)\] (?:Error|Signal)`),
+	newForm(`^FAILED: (?:\[code=\d+\] )?(\S+)`),
+	newForm(`recipe for target '([^']+)' failed`),
 }
 
 // target finds what was being made when it failed.
@@ -160,7 +159,7 @@ var signalNames = map[string]string{
 }
 
 // javaSignal is the line of a Java virtual machine's report.
-var javaSignal = regexp.MustCompile(`^#\s+(SIG[A-Z]+) \(0x`)
+var javaSignal = newForm(`^#\s+(SIG[A-Z]+) \(0x`)
 
 // signal is that of the chosen message, or of the next that has one.
 func (c *choice) signal() string {

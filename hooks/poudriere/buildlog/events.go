@@ -1,7 +1,6 @@
 package buildlog
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -16,7 +15,7 @@ type event struct {
 
 // marks are what make, ninja, cargo, poudriere and others print when something
 // has failed: what the message before them is a reason for.
-var marks = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var marks = newForm(`^(?:` + strings.Join([]string{
 	`\S*make(?:\[\d+\])?: \*\*\* `, `\*\*\* (?:\[.*\] )?(?:Error|Signal|Illegal|Segmentation|Abort|Bus|Killed|Exit)`, `ninja: (?:build stopped|error)`, `FAILED: `, `Stop\.?$`,
 	`\S*make(?:\[\d+\])?: stopped in`, `===>  (?:Compilation failed|Script)`, `error: (?:could not compile|failed to run|build failed|aborting)`, `configure: error: `,
 	`CMake Error`, `-- Configuring incomplete`, `E: `, `error: process `, `ERROR: `, `The command .* returned a non-zero code`, `!!! build failure`, `=>> (?:Error|Killing)`, `Error: Process completed`,
@@ -37,7 +36,7 @@ func isMark(t string) bool {
 }
 
 // ignored are failures that make goes on after.
-var ignored = regexp.MustCompile(`\(ignored\)$|^\S*make(?:\[\d+\])?: \[.*\] Error \d+ \(ignored\)`)
+var ignored = newForm(`\(ignored\)$|^\S*make(?:\[\d+\])?: \[.*\] Error \d+ \(ignored\)`)
 
 // reach is how many lines before a sign of failure its reason usually is.
 const reach = 25
@@ -90,13 +89,13 @@ func quoted(t string, afterMessage bool) bool {
 }
 
 // echoed are command lines, which name strings and files but report nothing.
-var echoed = regexp.MustCompile(`^\s*(?:\+ )?(?:(?:/\S+/)?(?:echo|printf|cc|c\+\+|clang\S*|gcc\S*|g\+\+\S*|rustc|libtool:? \S*) (?:'|"|-[a-zA-Z])|Running \x60|libtool: (?:compile|link): )`)
+var echoed = newForm(`^\s*(?:\+ )?(?:(?:/\S+/)?(?:echo|printf|cc|c\+\+|clang\S*|gcc\S*|g\+\+\S*|rustc|libtool:? \S*) (?:'|"|-[a-zA-Z])|Running \x60|libtool: (?:compile|link): )`)
 
 // probes are what configure, cmake and meson print while they try things out.
 var (
-	probes  = regexp.MustCompile(`^(?:checking |config\.status: |configure: (?:creating|WARNING|loading)|-- |Checking |Looking |Has header |Program |Compiler for |Run-time dependency |Library |Fetching value |Header )`)
-	answers = regexp.MustCompile(`^(?:\(cached\) )?(?:yes|no|ok|none|unknown|not found|\d+|[\w./+-]+)$`)
-	noise   = regexp.MustCompile(`[Qq]emu(?:-[\w-]+)?: |QEMU internal|core dumped|^(?:` + signals + `|Aborted|Abort trap|Illegal|Bad system call)|pkg-static: Both ABI_FILE`)
+	probes  = newForm(`^(?:checking |config\.status: |configure: (?:creating|WARNING|loading)|-- |Checking |Looking |Has header |Program |Compiler for |Run-time dependency |Library |Fetching value |Header )`)
+	answers = newForm(`^(?:\(cached\) )?(?:yes|no|ok|none|unknown|not found|\d+|[\w./+-]+)$`)
+	noise   = newForm(`[Qq]emu(?:-[\w-]+)?: |QEMU internal|core dumped|^(?:` + signals + `|Aborted|Abort trap|Illegal|Bad system call)|pkg-static: Both ABI_FILE`)
 )
 
 // harmless tells whether the build went on after a message as if nothing had

@@ -2,7 +2,6 @@ package buildlog
 
 import (
 	"path"
-	"regexp"
 	"strings"
 )
 
@@ -99,13 +98,13 @@ func (c *choice) command() string {
 }
 
 var (
-	assignment = regexp.MustCompile(`^[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)`)
-	wrapper    = regexp.MustCompile(`^(?:\+|env|/usr/bin/env|time|nice|exec|sudo|nohup|if|then|&&|;|\(|\||"\$@"|-[a-zA-Z]\w*)$`)
-	programRE  = regexp.MustCompile(`^(?:\.{0,2}/)?[\w.+-]+(?:/[\w.+-]+)*$`)
+	assignment = newForm(`^[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)`)
+	wrapper    = newForm(`^(?:\+|env|/usr/bin/env|time|nice|exec|sudo|nohup|if|then|&&|;|\(|\||"\$@"|-[a-zA-Z]\w*)$`)
+	programRE  = newForm(`^(?:\.{0,2}/)?[\w.+-]+(?:/[\w.+-]+)*$`)
 )
 
 // shortcuts are what quiet makes print instead of a command.
-var shortcuts = regexp.MustCompile(`^\s*(?:\[[\s\d%/]+\] )?(?:Building (?:C|CXX|Fortran|ASM) object|Compiling C(?:\+\+)? object|CC |CXX |Linking|LINK |CCLD |CXXLD |LD |AR )`)
+var shortcuts = newForm(`^\s*(?:\[[\s\d%/]+\] )?(?:Building (?:C|CXX|Fortran|ASM) object|Compiling C(?:\+\+)? object|CC |CXX |Linking|LINK |CCLD |CXXLD |LD |AR )`)
 
 // programOf is the program of a command line, "" when it is none.
 func programOf(line string) string {

@@ -1,7 +1,6 @@
 package buildlog
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -26,7 +25,7 @@ type rule struct {
 	blame Blame
 	near  int      // how many lines from the failure it may be; 0: the usual distance
 	has   []string // one of them is in every line that re matches, in lower case
-	re    []*regexp.Regexp
+	re    []*form
 }
 
 // signals are the names by which shells, compilers and libraries report them.
@@ -70,7 +69,7 @@ func (r *rule) maybe(lower string) bool {
 	return false
 }
 
-func groups(re *regexp.Regexp, m []string) map[string]string {
+func groups(re *form, m []string) map[string]string {
 	found := map[string]string{}
 	for i, name := range re.SubexpNames() {
 		if name != "" && m[i] != "" {
@@ -81,10 +80,10 @@ func groups(re *regexp.Regexp, m []string) map[string]string {
 }
 
 // re compiles the forms that a rule's message has.
-func re(forms ...string) []*regexp.Regexp {
-	list := make([]*regexp.Regexp, 0, len(forms))
+func re(forms ...string) []*form {
+	list := make([]*form, 0, len(forms))
 	for _, form := range forms {
-		list = append(list, regexp.MustCompile(form))
+		list = append(list, newForm(form))
 	}
 	return list
 }
