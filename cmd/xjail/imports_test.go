@@ -34,6 +34,7 @@ var arrows = map[string]string{
 	"jail/xtools/nxb":          "arch internal/fault internal/rootpath jail/extract",
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",
+	"profile":                  "internal/fault",
 	"qemu":                     "arch internal/aptsources internal/fault",
 	"activators":               "internal/fault",
 	"activators/binfmt":        "activators internal/fault",

@@ -1,0 +1,108 @@
+package profile
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// maxLine is more than the longest line that a collector writes.
+const maxLine = 4 << 20
+
+// Profile is a whole profile in memory.
+type Profile struct {
+	Header
+	Runs     []*Run // in the order in which they began
+	Failures []Failure
+	Losses   []Lost
+	// Close is nil when the profile was cut off, or is still being written.
+	Close *Close
+	// Cut tells that the last line was not whole, as it is while a collector
+	// writes and after a power cut.
+	Cut bool
+
+	byID map[int64]*Run
+}
+
+// Run returns the run of an ID, or nil.
+func (p *Profile) Run(id int64) *Run { return p.byID[id] }
+
+// Read reads a profile. One that was cut off in mid-line is read up to there;
+// whatever else is wrong with it is an error of kind fault.Damaged that names the
+// line.
+func Read(r io.Reader) (*Profile, error) {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 0, 64<<10), maxLine)
+	in.Split(wholeLines)
+	if !in.Scan() {
+		return nil, noProfile(in.Err())
+	}
+	p := &Profile{byID: map[int64]*Run{}}
+	if err := json.Unmarshal(in.Bytes(), &p.Header); err != nil || p.Format == 0 {
+		return nil, noProfile(err)
+	}
+	if p.Format > formatVersion {
+		return nil, fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the profile has format %d; this xjail reads up to %d", p.Format, formatVersion)
+	}
+	for n := 2; in.Scan(); n++ {
+		b := in.Bytes()
+		if b[len(b)-1] != '\n' {
+			p.Cut = true
+			break
+		}
+		if err := p.add(b); err != nil {
+			return nil, fault.New(fault.Damaged, "", "line %d of the profile: %w", n, err)
+		}
+	}
+	return p, in.Err()
+}
+
+func noProfile(err error) error {
+	if err == nil {
+		err = errors.New("its first line is not a header")
+	}
+	return fault.New(fault.Damaged, "xjail profile NAME --output FILE -- CMD... makes one", "not a profile of xjail: %w", err)
+}
+
+// wholeLines splits at line ends and keeps them.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i+1], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+func (p *Profile) add(b []byte) error {
+	var l line
+	if err := json.Unmarshal(b, &l); err != nil {
+		return err
+	}
+	switch {
+	case l.Run != nil:
+		if l.Run.ID < 1 || p.byID[l.Run.ID] != nil {
+			return errors.New("a run of that number is there already")
+		}
+		p.Runs = append(p.Runs, l.Run)
+		p.byID[l.Run.ID] = l.Run
+	case l.End != nil:
+		r := p.byID[l.End.ID]
+		if r == nil || r.End != nil {
+			return errors.New("the end of a run that has not begun")
+		}
+		r.End = l.End
+	case l.Fail != nil:
+		p.Failures = append(p.Failures, *l.Fail)
+	case l.Lost != nil:
+		p.Losses = append(p.Losses, *l.Lost)
+	case l.Close != nil:
+		p.Close = l.Close
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package profile_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/profile"
+)
+
+// sample writes a shell that starts an emulated sed and fails to start another.
+func sample(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := profile.NewWriter(&b, &profile.Header{Jail: "mips64el", Arch: "mips64el", Host: "amd64", Collector: "ptrace",
+		Started: time.Unix(1700000000, 0).UTC(), Command: []string{"sh", "-c", "sed"},
+		Emulators: []profile.Emulator{{Path: "/usr/bin/qemu-mips64el-static", Arch: "mips64el"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Begin(&profile.Run{ID: 1, PID: 2, At: 10, Program: "/usr/bin/dash", File: "/bin/sh", Argv: []string{"sh", "-c", "sed"}})
+	_ = w.Begin(&profile.Run{ID: 2, Parent: 1, PID: 3, At: 20, Program: "/usr/bin/dash"})
+	_ = w.Fail(&profile.Failure{Run: 2, At: 21, File: "/usr/local/bin/sed", Error: "ENOENT"})
+	_ = w.End(&profile.End{ID: 2, At: 30, How: profile.ByExec, User: 5, System: 6})
+	_ = w.Begin(&profile.Run{ID: 3, Parent: 1, Replaced: 2, PID: 3, At: 30, Program: "/usr/bin/sed", Argv: []string{"sed"}, Emulator: "/usr/bin/qemu-mips64el-static"})
+	_ = w.End(&profile.End{ID: 3, At: 60, How: profile.ByExit, Code: 1, User: 20, System: 7, RSS: 4096, Threads: 1})
+	_ = w.End(&profile.End{ID: 1, At: 70, How: profile.ByExit, Code: 1, User: 3, System: 4})
+	if err := w.Close(&profile.Close{At: 71, Status: 1, User: 28, System: 17}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestReadBack(t *testing.T) {
+	p, err := profile.Read(bytes.NewReader(sample(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Runs) != 3 || p.Cut || p.Close == nil || p.Close.Status != 1 || len(p.Failures) != 1 {
+		t.Fatalf("%+v", p)
+	}
+	sed := p.Run(3)
+	want := &profile.End{ID: 3, At: 60, How: profile.ByExit, Code: 1, User: 20, System: 7, RSS: 4096, Threads: 1}
+	if !sed.Emulated() || sed.Fork() || !p.Run(2).Fork() || p.Run(1).Fork() || !reflect.DeepEqual(sed.End, want) {
+		t.Errorf("%+v %+v", sed, sed.End)
+	}
+}
+
+// A profile can be read wherever it was cut.
+func TestReadCut(t *testing.T) {
+	b := sample(t)
+	head := bytes.IndexByte(b, '\n') + 1
+	for n := head; n < len(b); n++ {
+		p, err := profile.Read(bytes.NewReader(b[:n]))
+		if err != nil {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		if want := b[n-1] != '\n'; p.Cut != want {
+			t.Errorf("%d bytes: cut %v", n, p.Cut)
+		}
+		if p.Close != nil {
+			t.Errorf("%d bytes: closed", n)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	whole := string(sample(t))
+	lines := strings.SplitAfter(whole, "\n")
+	for _, c := range []struct {
+		name, text string
+		kind       fault.Kind
+	}{
+		{"empty", "", fault.Damaged},
+		{"other file", "#!/bin/sh\n", fault.Damaged},
+		{"other JSON", "{}\n", fault.Damaged},
+		{"newer", strings.Replace(whole, `"xjail_profile":1`, `"xjail_profile":2`, 1), fault.Unsupported},
+		{"a run twice", lines[0] + lines[1] + lines[1], fault.Damaged},
+		{"an end without a run", lines[0] + lines[4], fault.Damaged},
+		{"an end twice", whole + lines[4], fault.Damaged},
+		{"no JSON within", lines[0] + "x\n", fault.Damaged},
+	} {
+		if _, err := profile.Read(strings.NewReader(c.text)); fault.KindOf(err) != c.kind {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(sample(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := profile.Read(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		for _, r := range p.Runs {
+			if p.Run(r.ID) != r {
+				t.Error("run not found by its number")
+			}
+		}
+	})
+}
