@@ -143,5 +143,5 @@ func emulatorAt(name string, argv0 bool) (ptrace.Emulator, bool) {
 	if !ok {
 		return ptrace.Emulator{}, false
 	}
-	return ptrace.Emulator{Path: name, Dev: uint64(sys.Dev), Ino: uint64(sys.Ino), Argv0: argv0}, true
+	return ptrace.Emulator{Path: name, Dev: uint64(sys.Dev), Ino: uint64(sys.Ino), Argv0: argv0}, true //nolint:unconvert // other types on other systems
 }
