@@ -19,7 +19,7 @@ func (s Store) execTraced(ctx context.Context, r *Record, c *Command) (int, erro
 	p := c.Profile
 	header := s.profiling(r, c).Header
 	header.Collector, header.Started = "dtrace", time.Now()
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if p.file != nil {
 		out = p.file
 		if err := p.file.Truncate(0); err != nil {

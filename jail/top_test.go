@@ -88,7 +88,7 @@ func TestRates(t *testing.T) {
 	before := &Snapshot{At: at, Processes: []Process{{PID: 7, CPU: 5 * time.Second, Elapsed: 10 * time.Second}, {PID: 8, CPU: time.Second, Elapsed: 10 * time.Second}}}
 	now := &Snapshot{At: at.Add(2 * time.Second), Processes: []Process{
 		{PID: 9, CPU: time.Second, Elapsed: 2 * time.Second},
-		{PID: 7, CPU: 7 * time.Second, Elapsed: 12*time.Second + 300*time.Millisecond}, // by another clock
+		{PID: 7, CPU: 7 * time.Second, Elapsed: 12*time.Second + 700*time.Millisecond}, // by another clock
 		{PID: 8, CPU: 500 * time.Millisecond, Elapsed: time.Second},                    // another process of that number
 	}}
 	now.rate(before)
