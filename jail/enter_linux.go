@@ -67,10 +67,6 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 // supervise passes signals on and follows what init says until it ends.
 func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *terminal) (int, error) {
 	done := ctx.Done()
-	if p.interactive {
-		// A signal ends ctx too, but then the command got it and decides.
-		done = nil
-	}
 	var last, started message
 	var failure error
 	var told toolNews
@@ -100,6 +96,14 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 			}
 		case <-done:
 			done = nil
+			switch {
+			case p.interactive && started.Started:
+				// A signal ends ctx too, but then the command got it and decides.
+				continue
+			case p.interactive:
+				// It may have come before signals were passed on.
+				failure = fault.New(fault.Interrupted, "", "interrupted while the jail was set up")
+			}
 			_ = p.Process.Kill()
 		}
 	}
