@@ -279,16 +279,17 @@ func (st *StandIns) copyOf(file string) string {
 	return f.Path
 }
 
-// PolicyAlone tells of programs of no jail: only which of them never are native.
-func PolicyAlone(cfg *Config) (func(string) advice.Tool, error) {
+// PolicyAlone tells of programs only which of them never are native. why and hint
+// are of the others.
+func PolicyAlone(cfg *Config, why, hint string) (func(string) advice.Tool, error) {
 	policy, err := xtools.DefaultPolicy().With(cfg.Tools)
 	if err != nil {
 		return nil, err
 	}
 	return func(file string) advice.Tool {
-		if why := policy.NeverWhy(path.Base(file)); why != "" {
-			return advice.Tool{State: advice.Excluded, Why: why}
+		if never := policy.NeverWhy(path.Base(file)); never != "" {
+			return advice.Tool{State: advice.Excluded, Why: never}
 		}
-		return advice.Tool{State: advice.Unknown, Why: "there is no jail to ask for its packages", Hint: "--jail NAME"}
+		return advice.Tool{State: advice.Unknown, Why: why, Hint: hint}
 	}, nil
 }

@@ -176,11 +176,7 @@ func giveAdvice(ctx context.Context, g *globals, o *adviceOptions, name string, 
 	}
 	options := advice.Options{Threshold: o.percent / 100}
 	if name == "" {
-		tools, err := jail.PolicyAlone(cfg)
-		if err != nil {
-			return nil, err
-		}
-		return stamp(advice.Give(u, tools, options), ""), nil
+		return adviseByPolicy(cfg, u, options, "there is no jail to ask for its packages", "--jail NAME")
 	}
 	store, err := g.store()
 	if err != nil {
@@ -189,6 +185,10 @@ func giveAdvice(ctx context.Context, g *globals, o *adviceOptions, name string, 
 	w := g.newWatch()
 	defer w.Close()
 	st, err := store.StandIns(ctx, cfg, name, o.tools, w)
+	if fault.KindOf(err) == fault.Unsupported && o.tools == "" {
+		w.Warn("no native tools are to be had for this root: " + err.Error())
+		return adviseByPolicy(cfg, u, options, "no native tools are to be had for this root", fault.HintOf(err))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +196,15 @@ func giveAdvice(ctx context.Context, g *globals, o *adviceOptions, name string, 
 	a := stamp(advice.Give(u, st.Tool, options), st.Source)
 	a.Jail = name
 	return a, nil
+}
+
+// adviseByPolicy is the advice where nothing is known of native tools.
+func adviseByPolicy(cfg *jail.Config, u *advice.Usage, o advice.Options, why, hint string) (*advice.Advice, error) {
+	tools, err := jail.PolicyAlone(cfg, why, hint)
+	if err != nil {
+		return nil, err
+	}
+	return stamp(advice.Give(u, tools, o), ""), nil
 }
 
 // stamp notes who gave an advice and when.
