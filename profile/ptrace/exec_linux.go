@@ -253,3 +253,12 @@ func (t *Tracer) readLink(name string) string {
 	}
 	return t.intern(bytes.TrimSuffix(t.text[:n], []byte(deleted)))
 }
+
+// isAt tells whether a call is execveat, whose first argument is a directory.
+func isAt(auditArch, number uint32) bool {
+	switch (execCall{auditArch, number}) {
+	case execCall{auditAMD64, 322}, execCall{auditAMD64, 1<<30 + 545}, execCall{auditX86, 358}, execCall{auditARM64, 281}, execCall{auditARM, 387}:
+		return true
+	}
+	return false
+}

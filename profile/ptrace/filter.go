@@ -21,15 +21,6 @@ var execCalls = map[string][]execCall{
 	"arm64": {{auditARM64, 221}, {auditARM64, 281}, {auditARM, 11}, {auditARM, 387}},
 }
 
-// isAt tells whether a call is execveat, whose first argument is a directory.
-func isAt(auditArch, number uint32) bool {
-	switch (execCall{auditArch, number}) {
-	case execCall{auditAMD64, 322}, execCall{auditAMD64, 1<<30 + 545}, execCall{auditX86, 358}, execCall{auditARM64, 281}, execCall{auditARM, 387}:
-		return true
-	}
-	return false
-}
-
 // Instruction is struct sock_filter, linux/filter.h.
 type Instruction struct {
 	Code   uint16
