@@ -87,7 +87,7 @@ func checks() []check {
 
 // jailCheckNames are the names of the findings of jailChecks.
 var jailCheckNames = []string{
-	"jail-record", "jail-root", "jail-architecture", "jail-emulator", "jail-origin", "jail-activator", "jail-tools", "jail-run",
+	"jail-record", "jail-root", "jail-architecture", "jail-emulator", "jail-origin", "jail-activator", "jail-tools", "jail-run", "jail-poudriere",
 }
 
 // Names are the names of all checks, in the order of the answer.

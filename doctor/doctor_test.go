@@ -34,7 +34,7 @@ func TestHealthy(t *testing.T) {
 	}
 	for _, name := range Names() {
 		known := slices.ContainsFunc(found, func(f Finding) bool { return f.Check == name })
-		if !known && !slices.Contains([]string{"jail-root", "jail-emulator", "jail-origin", "jail-activator", "jail-tools", "jail-run"}, name) {
+		if !known && !slices.Contains([]string{"jail-root", "jail-emulator", "jail-origin", "jail-activator", "jail-tools", "jail-run", "jail-poudriere"}, name) {
 			t.Errorf("%s says nothing", name)
 		}
 	}
@@ -240,6 +240,9 @@ var ills = []struct {
 		})
 	}, "jail-origin", Warning, "replaced since"},
 	{"manifest of tools damaged", func(t *testing.T, w *World) { write(t, w.at("jails/home/tools/manifest.json"), "{", 0o600) }, "jail-tools", Failed, "tools install"},
+	{"poudriere has forgotten the jail", func(t *testing.T, w *World) {
+		write(t, w.at("jails/home/poudriere.json"), `{"version": 1, "poudriere_etc": "/nowhere", "jail": {"name": "home", "mnt": "/"}}`, 0o600)
+	}, "jail-poudriere", Failed, "poudriere register home --poudriere-etc /nowhere, or xjail"},
 	{"entry that takes native programs", func(t *testing.T, w *World) {
 		w.record(t, func(r *jail.Record) {
 			r.Activators = []activators.Entry{{Name: "wide", Interpreter: "/bin/q", Magic: []byte("\x7fELF"), Enabled: true}}

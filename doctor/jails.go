@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 )
@@ -59,10 +61,20 @@ func (w *World) jail(ctx context.Context, name string) []Finding {
 		return record(Failed, err.Error(), fault.HintOf(err))
 	}
 	found := record(OK, fmt.Sprintf("%s, made %s", r.Arch, r.Created.Local().Format("2006-01-02")), "")
-	for _, c := range checks {
+	for _, c := range append(checks, w.registered(ctx, r)...) {
 		found = append(found, w.jailFinding(r, c))
 	}
 	return found
+}
+
+// registered looks whether what poudriere knows of a jail still holds.
+func (w *World) registered(ctx context.Context, r *jail.Record) []jail.Check {
+	a, err := arch.Lookup(r.Arch)
+	if err != nil {
+		return nil
+	}
+	p := poudriere.New(poudriere.Config{})
+	return p.Check(ctx, poudriere.Subject{Name: r.Name, Arch: a, Root: r.Root, Updated: r.Updated, Dir: w.Store.JailDir(r.Name)})
 }
 
 // jailFinding is a check of verify as a Finding, with what mends it.

@@ -218,7 +218,7 @@ func TestDoctorRemovesWhatAKilledCreateLeft(t *testing.T) {
 			request.Name = "tiny"
 			w := newWorld(t, caller)
 			for _, step := range stepsOf(w, request) {
-				doomed{w.state, step, request}.die(t)
+				doomed{State: w.state, Step: step, Request: request}.die(t)
 				found := w.doctor("--fix")
 				if len(found) != 1 || !found[0].Fixed || !strings.Contains(found[0].Fix, "destroy --leftovers tiny") {
 					t.Errorf("killed at %s: %v", step, found)

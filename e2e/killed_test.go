@@ -20,12 +20,16 @@ import (
 	"github.com/xjail/xjail/jail"
 )
 
-// doomed is a create that kills itself when a step begins: the line of the
+// doomed is a create or an update that kills itself when a step begins: the line of the
 // step is in the journal, and nothing of it is done.
 type doomed struct {
 	State   string
 	Step    string
 	Request jail.Request
+	// Update is of the jail Request.Name, instead of a create.
+	Update *jail.UpdateRequest
+	// Config is a file, "" for none.
+	Config string
 }
 
 const doomedVariable = "XJAIL_E2E_DOOMED"
@@ -38,6 +42,18 @@ func runDoomed(text string) int {
 		return 1
 	}
 	store := jail.Store{Dir: d.State}
+	if d.Update != nil {
+		config := &jail.Config{}
+		if d.Config != "" {
+			config, _ = jail.ReadConfig(d.Config)
+		}
+		plan, err := store.NewUpdatePlan(context.Background(), config, d.Request.Name, *d.Update)
+		if err == nil {
+			_, err = store.Update(context.Background(), plan, executioner(d.Step))
+		}
+		fmt.Fprintln(os.Stderr, "survived:", err)
+		return 1
+	}
 	plan, err := store.NewPlan(context.Background(), &jail.Config{}, d.Request)
 	if err == nil {
 		_, err = store.Create(context.Background(), plan, executioner(d.Step))
@@ -135,7 +151,7 @@ func TestKilledAtEachStep(t *testing.T) {
 				t.Fatalf("steps %q", steps)
 			}
 			for _, step := range steps {
-				doomed{w.state, step, request}.die(t)
+				doomed{State: w.state, Step: step, Request: request}.die(t)
 				w.wantIncomplete(step)
 				w.ok(createArgs(request)...)
 				if got := w.sh("tiny", "uname -m"); got != "ppc" {
@@ -144,7 +160,7 @@ func TestKilledAtEachStep(t *testing.T) {
 				w.ok("destroy", "tiny")
 				w.wantGone(step, request)
 
-				doomed{w.state, step, request}.die(t)
+				doomed{State: w.state, Step: step, Request: request}.die(t)
 				w.ok("destroy", "tiny")
 				w.wantGone(step, request)
 			}

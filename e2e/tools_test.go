@@ -88,6 +88,7 @@ echo | g++ -E -x c++ -v - 2>&1 | sed -n '/search starts/,/End of/p'
 echo "$HOSTTYPE $MACHTYPE" >/dev/null; bash -c 'echo $HOSTTYPE $MACHTYPE'; uname -m; make -f - <<X
 all: ; @echo \$(MAKE_HOST)
 X
+dpkg-architecture; dpkg-buildflags --status; dpkg-buildflags --export=configure; dpkg-vendor --query Vendor
 for f in t.o twice.o x.o; do objcopy --remove-section .comment $f; sha256sum $f; done
 `
 
@@ -122,6 +123,7 @@ func (w *world) toolsRunNatively(jail string) {
 	for name, state := range map[string]string{
 		"/usr/bin/sed": "native", "/usr/bin/dash": "native", "/usr/bin/make": "native", "/usr/bin/aarch64-linux-gnu-gcc-12": "native",
 		"/usr/lib/gcc/aarch64-linux-gnu/12/cc1plus": "native", "/usr/bin/uname": "excluded", "/usr/bin/dpkg": "excluded", "/usr/bin/su": "excluded",
+		"/usr/bin/dpkg-buildflags": "native", "/usr/bin/pod2man": "native", "/usr/bin/perl": "excluded",
 	} {
 		if list[name].State != state || state == "excluded" && list[name].Why == "" {
 			w.t.Errorf("%s: %+v, want %s", name, list[name], state)
@@ -130,6 +132,9 @@ func (w *world) toolsRunNatively(jail string) {
 	// 62 is e_machine of amd64, 183 that of AArch64.
 	if got := w.sh(jail, "for f in sed dpkg; do od -An -tu1 -j18 -N1 /usr/bin/$f; done"); strings.Join(strings.Fields(got), " ") != "62 183" {
 		w.t.Errorf("sed and dpkg are of machine %q", got)
+	}
+	if got := w.sh(jail, "head -n1 /usr/bin/dpkg-buildflags; readlink -f $(sed -n '1s/^#! *//p' /usr/bin/dpkg-buildflags)"); !strings.Contains(got, "/nxb-bin/perl\n/usr/lib/") {
+		w.t.Errorf("dpkg-buildflags is run by %q", got)
 	}
 	if r := w.run("exec", jail, "--", "sh", "-c", "echo x >>/usr/bin/sed"); r.status == 0 || !strings.Contains(r.stderr, "Read-only") {
 		w.t.Errorf("a native tool can be written to: %v", r)
@@ -155,10 +160,13 @@ func (w *world) toolsOfFakeroot(jail string) {
 // what it brings is kept.
 func (w *world) toolsAreReplaced(jail string) {
 	w.t.Helper()
-	w.ok("exec", jail, "--", "apt-get", "install", "-q", "-y", "--reinstall", "sed", "coreutils")
-	if got := w.tools(jail)["/usr/bin/sed"]; got.State != "native" {
-		w.t.Errorf("the same version again: %+v", got)
+	w.ok("exec", jail, "--", "apt-get", "install", "-q", "-y", "--reinstall", "sed", "coreutils", "perl-base", "dpkg-dev")
+	for _, name := range []string{"/usr/bin/sed", "/usr/bin/dpkg-buildflags"} {
+		if got := w.tools(jail)[name]; got.State != "native" {
+			w.t.Errorf("the same version again: %+v", got)
+		}
 	}
+	w.scriptsDependOnPerl(jail)
 	r := w.run("exec", jail, "--", "sh", "-c", "cp /usr/bin/sed /tmp/new; rm /usr/bin/sed; sleep 1.1; cat /tmp/new >/tmp/sed; chmod 755 /tmp/sed; mv /tmp/sed /usr/bin/; echo a | sed s/a/b/")
 	if r.status != 0 || r.stdout != "b\n" || !strings.Contains(r.stderr, "/usr/bin/sed") {
 		w.t.Errorf("replaced by hand: %v", r)
@@ -172,6 +180,30 @@ func (w *world) toolsAreReplaced(jail string) {
 	if got := w.run("verify", jail); got.status != 0 || !strings.Contains(got.stdout, "warning") {
 		w.t.Errorf("%v", got)
 	}
+}
+
+// Scripts are emulated as soon as the root's perl is another, or has other modules.
+func (w *world) scriptsDependOnPerl(jail string) {
+	w.t.Helper()
+	const module = "/usr/local/lib/aarch64-linux-gnu/perl/5.36.0/New.pm"
+	w.ok("exec", jail, "--", "sh", "-c", "mkdir -p ${0%/*}; touch $0", module)
+	got := w.tools(jail)["/usr/bin/dpkg-buildflags"]
+	if got.State != "drifted" || !strings.Contains(got.Why, "/usr/local/lib/") {
+		w.t.Errorf("with a new module: %+v", got)
+	}
+	if got := w.sh(jail, "head -n1 /usr/bin/dpkg-buildflags"); got != "#!/usr/bin/perl" {
+		w.t.Errorf("with a new module it begins with %q", got)
+	}
+	w.ok("exec", jail, "--", "rm", module)
+	w.ok("tools", "install", jail)
+	r := w.run("exec", jail, "--", "sh", "-c", "cp -a /usr/bin/perl /usr/bin/new; touch /usr/bin/new; mv /usr/bin/new /usr/bin/perl; head -n1 /usr/bin/dpkg-buildflags; dpkg-buildflags --get CFLAGS")
+	if r.status != 0 || !strings.HasPrefix(r.stdout, "#!/usr/bin/perl\n-g") {
+		w.t.Errorf("perl replaced: %v", r)
+	}
+	if got := w.tools(jail)["/usr/bin/dpkg-buildflags"]; got.State != "drifted" || !strings.HasPrefix(got.Why, "/usr/bin/perl ") {
+		w.t.Errorf("perl replaced: %+v", got)
+	}
+	w.ok("tools", "install", jail)
 }
 
 // Removed, they leave nothing in the root.

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -46,8 +47,11 @@ type creation struct {
 
 	archive string // the local file, once it is there
 	sets    []*source.Cached
-	partial string   // the directory that becomes the root
-	root    *os.Root // the same, while it is being filled
+	// metadata is the name of the file for what the host cannot hold; "" is
+	// metadata.json.
+	metadata string
+	partial  string   // the directory that becomes the root
+	root     *os.Root // the same, while it is being filled
 }
 
 // step is one step of a creation. Before do runs, the journal has its line.
@@ -306,6 +310,9 @@ func (c *creation) extractOptions() extract.Options {
 	}
 }
 
+// metadataName is the file beside the root for what the host cannot hold.
+const metadataName = "metadata.json"
+
 // keep writes what the host's file system could not hold into metadata.json
 // beside the root: owners without an id here, file flags, devices.
 func (c *creation) keep(report *extract.Report) error {
@@ -317,7 +324,7 @@ func (c *creation) keep(report *extract.Report) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(c.store.dir(c.plan.Name), "metadata.json"), append(text, '\n'))
+	return writeFile(filepath.Join(c.store.dir(c.plan.Name), cmp.Or(c.metadata, metadataName)), append(text, '\n'))
 }
 
 func (c *creation) copyDir(ctx context.Context) error {

@@ -62,6 +62,8 @@ type Command struct {
 	// Warn is told what the user should know when the command has ended; nil is
 	// as good as a function that does nothing.
 	Warn func(text string)
+	// Profile follows what the command starts; nil does not.
+	Profile *Profile
 	// Interactive commands get the terminal, and decide themselves what a
 	// signal means to them.
 	Interactive bool
@@ -101,6 +103,8 @@ type entrance struct {
 	Tools *overlay
 	// Terminal: the jail shares a terminal with the caller.
 	Terminal bool
+	// Profile: the command is followed.
+	Profile *profiling
 }
 
 // defaultPath is where programs of a jail are, in the order of Debian's and

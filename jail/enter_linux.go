@@ -35,7 +35,8 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 	}
 	defer signal.Stop(signals)
 
-	p, err := startNS(roleInit, jailNamespaces, nil, func(cmd *exec.Cmd) {
+	p, err := startNS(c.Profile.role(), jailNamespaces, nil, func(cmd *exec.Cmd) {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Profile.kept()...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 		cmd.Env = []string{}
 		cmd.SysProcAttr.Setpgid = true
@@ -56,7 +57,7 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		p.kill()
 		return 0, err
 	}
-	p.entrance = e
+	p.entrance, p.profile = e, c.Profile
 	if p.warn = c.Warn; p.warn == nil {
 		p.warn = func(string) {}
 	}
@@ -66,10 +67,6 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 // supervise passes signals on and follows what init says until it ends.
 func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *terminal) (int, error) {
 	done := ctx.Done()
-	if p.interactive {
-		// A signal ends ctx too, but then the command got it and decides.
-		done = nil
-	}
 	var last, started message
 	var failure error
 	var told toolNews
@@ -89,6 +86,7 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 				t.stopped(unix.Signal(m.Stopped))
 			}
 			told.add(m)
+			p.profile.add(m)
 		case s := <-signals:
 			if !started.Started && s != unix.SIGCONT {
 				failure = fault.New(fault.Interrupted, "", "interrupted while the jail was set up")
@@ -98,6 +96,14 @@ func (p *nsProcess) supervise(ctx context.Context, signals chan os.Signal, t *te
 			}
 		case <-done:
 			done = nil
+			switch {
+			case p.interactive && started.Started:
+				// A signal ends ctx too, but then the command got it and decides.
+				continue
+			case p.interactive:
+				// It may have come before signals were passed on.
+				failure = fault.New(fault.Interrupted, "", "interrupted while the jail was set up")
+			}
 			_ = p.Process.Kill()
 		}
 	}

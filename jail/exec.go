@@ -21,7 +21,10 @@ func (s Store) Exec(ctx context.Context, name string, c *Command) (int, error) {
 		return 0, err
 	}
 	defer l.release()
-	return s.exec(ctx, r, c)
+	if c.Profile == nil {
+		return s.exec(ctx, r, c)
+	}
+	return s.execProfiled(ctx, r, c, l)
 }
 
 func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
@@ -48,7 +51,7 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		Private: len(r.Activators) > 0 && !r.Global, Activators: r.Activators,
 		Binds: c.Binds, Argv: c.Argv, Env: mergeEnv(slices.Concat([]string{"XJAIL=" + r.Name}, r.Env, env), c.Env),
 		User: c.User, Dir: c.Dir, Login: c.Login,
-		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools,
+		Arch: r.Arch, Allow: r.Allow, Views: s.views(r.Name), Probe: c.probe, Tools: tools, Profile: s.profiling(r, c),
 	}, c)
 	return status, c.pointToExplain(r.Name, err)
 }
@@ -72,7 +75,7 @@ func checkPlaced(r *Record) error {
 	if err == nil {
 		err = errors.New("it is not the file that was put there")
 	}
-	return fault.New(fault.BadEmulator, "xjail verify "+r.Name+" tells more; xjail destroy "+r.Name+" and make it again",
+	return fault.New(fault.BadEmulator, "xjail verify "+r.Name+" tells more; xjail update "+r.Name+" puts one there again",
 		"emulator %s of jail %s: %w", r.Emulator.Path, r.Name, err)
 }
 
@@ -114,8 +117,13 @@ func (s Store) runProbe(ctx context.Context, r *Record, patience time.Duration) 
 
 const probeWord = "xjail-probe"
 
-// capture runs a command and returns what it prints, one line each.
+// capture runs a program and returns what it prints.
 func (s Store) capture(ctx context.Context, r *Record, argv []string) (status int, out, errText string, err error) {
+	return s.captureCommand(ctx, r, &Command{Argv: argv, probe: true})
+}
+
+// captureCommand runs a command without input and returns what it prints.
+func (s Store) captureCommand(ctx context.Context, r *Record, c *Command) (status int, out, errText string, err error) {
 	var stdout, stderr tailWriter
 	outFile, outDone, err := pipeTo(&stdout)
 	if err != nil {
@@ -128,7 +136,8 @@ func (s Store) capture(ctx context.Context, r *Record, argv []string) (status in
 	}
 	null, err := os.Open(os.DevNull)
 	if err == nil {
-		status, err = s.exec(ctx, r, &Command{Argv: argv, probe: true, Stdin: null, Stdout: outFile, Stderr: errFile})
+		c.Stdin, c.Stdout, c.Stderr = null, outFile, errFile
+		status, err = s.exec(ctx, r, c)
 		null.Close()
 	}
 	outFile.Close()

@@ -34,34 +34,83 @@ func gateFile() (int, error) {
 	return fd, nil
 }
 
+// heldGate is a gate that waits in the namespaces of its command.
+type heldGate struct {
+	pid    int
+	name   string // of the program that it becomes
+	socket *os.File
+}
+
+// holdGate starts a gate in the namespaces of attr.
+func holdGate(name string, argv []string, attr *syscall.ProcAttr) (*heldGate, error) {
+	program, err := gateFile()
+	if err != nil {
+		return nil, fmt.Errorf("make the gate: %w", err)
+	}
+	defer unix.Close(program)
+	ours, theirs, err := controlPair()
+	if err != nil {
+		return nil, err
+	}
+	attr.Files = append(attr.Files, theirs.Fd())
+	pid, err := syscall.ForkExec(fdPath(program), append([]string{"xjail-gate", name}, argv...), attr)
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	return &heldGate{pid: pid, name: name, socket: ours}, nil
+}
+
+// close ends a gate that was not let go, with its socket.
+func (g *heldGate) close() { g.socket.Close() }
+
+// call has the gate make a system call. What its arguments point to is data,
+// which is at gateData + gateCall there.
+func (g *heldGate) call(data []byte, number uintptr, args ...uint64) error {
+	text := make([]byte, gateCall, gateCall+len(data))
+	binary.NativeEndian.PutUint64(text, uint64(number))
+	for i, a := range args {
+		binary.NativeEndian.PutUint64(text[8+8*i:], a)
+	}
+	if len(text)+len(data) > gatePage {
+		return unix.E2BIG
+	}
+	if _, err := g.socket.Write(append(text, data...)); err != nil {
+		return err
+	}
+	var answer [8]byte
+	if _, err := io.ReadFull(g.socket, answer[:]); err != nil {
+		return err
+	}
+	if n := int64(binary.NativeEndian.Uint64(answer[:])); n < 0 {
+		return syscall.Errno(-n)
+	}
+	return nil
+}
+
+// release lets the gate become its program, and comes back when it has.
+func (g *heldGate) release() error {
+	if _, err := g.socket.Write([]byte{1}); err != nil {
+		return fault.Wrap(fault.Failed, err, "start "+g.name, "")
+	}
+	var errno [4]byte
+	if _, err := io.ReadFull(g.socket, errno[:]); err != nil {
+		return nil //nolint:nilerr // the socket was closed by a successful execve
+	}
+	return execError(g.name, syscall.Errno(-int32(binary.NativeEndian.Uint32(errno[:]))), os.Stat)
+}
+
 // startBehindGate starts a command in the namespaces of attr and lets it begin
 // when prepare, which is given its process, has come back.
 func startBehindGate(name string, argv []string, attr *syscall.ProcAttr, prepare func(pid int) error) (int, error) {
-	gate, err := gateFile()
-	if err != nil {
-		return 0, fmt.Errorf("make the gate: %w", err)
-	}
-	defer unix.Close(gate)
-	ours, theirs, err := controlPair()
+	g, err := holdGate(name, argv, attr)
 	if err != nil {
 		return 0, err
 	}
-	defer ours.Close()
-	attr.Files = append(attr.Files, theirs.Fd())
-	pid, err := syscall.ForkExec(fdPath(gate), append([]string{"xjail-gate", name}, argv...), attr)
-	theirs.Close()
-	if err != nil {
+	defer g.close()
+	if err := prepare(g.pid); err != nil {
 		return 0, err
 	}
-	if err := prepare(pid); err != nil {
-		return 0, err // the gate ends with its socket
-	}
-	if _, err := ours.Write([]byte{1}); err != nil {
-		return 0, fault.Wrap(fault.Failed, err, "start "+name, "")
-	}
-	var errno [4]byte
-	if _, err := io.ReadFull(ours, errno[:]); err != nil {
-		return pid, nil // the socket was closed by a successful execve
-	}
-	return 0, execError(name, syscall.Errno(-int32(binary.NativeEndian.Uint32(errno[:]))), os.Stat)
+	return g.pid, g.release()
 }

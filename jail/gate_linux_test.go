@@ -3,6 +3,7 @@ package jail
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"syscall"
 	"testing"
@@ -68,6 +69,42 @@ func TestGateOfNoProgram(t *testing.T) {
 		if got := status(t, -1); got != 127 {
 			t.Errorf("the gate ended with status %d", got)
 		}
+	}
+}
+
+// A gate makes calls before it goes on, in the process that becomes the command.
+func TestGateCalls(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	g, err := holdGate("/bin/sh", []string{"sh", "-c", "umask; pwd"}, &syscall.ProcAttr{Env: []string{"PATH=/bin"}, Files: []uintptr{0, w.Fd(), 2}, Sys: &syscall.SysProcAttr{}})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	if err := g.call(nil, unix.SYS_UMASK, 0o123); err != nil {
+		t.Error(err)
+	}
+	if err := g.call([]byte("/usr/bin\x00"), unix.SYS_CHDIR, gateData+gateCall); err != nil {
+		t.Error(err)
+	}
+	if err := g.call([]byte("/nowhere\x00"), unix.SYS_CHDIR, gateData+gateCall); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("chdir(/nowhere): %v", err)
+	}
+	if err := g.call(make([]byte, gatePage), unix.SYS_GETPID); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("more than a page: %v", err)
+	}
+	if err := g.release(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "0123\n/usr/bin\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got := status(t, g.pid); got != 0 {
+		t.Errorf("status %d", got)
 	}
 }
 

@@ -15,7 +15,7 @@ func TestGateELF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uint16(f.Machine) != machine || f.Entry != gateAddress+gateHeader+gateSegment || len(f.Progs) != 1 || f.Progs[0].Filesz != uint64(len(gateELF(goarch))) {
+		if uint16(f.Machine) != machine || f.Entry != gateAddress+gateHeader+2*gateSegment || len(f.Progs) != 2 || f.Progs[1].Vaddr != gateData || f.Progs[0].Filesz != uint64(len(gateELF(goarch))) {
 			t.Errorf("%s: %+v", goarch, f)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -25,7 +26,9 @@ func IsInit() bool { return len(os.Args) > 1 && os.Args[0] == InitName }
 // is the caller's work: it runs main again as root of a user namespace.
 func RunInit(main func(args []string) int) int {
 	// Both are lost when an exec gains capabilities, as after roleWait.
-	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	if !slices.Contains(os.Args[1:], roleKeep) {
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	}
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 	control := os.NewFile(controlFD, "control")
 	switch role, args := os.Args[1], os.Args[2:]; role {
@@ -33,6 +36,9 @@ func RunInit(main func(args []string) int) int {
 		return waitForMaps(control, args)
 	case roleInit:
 		unix.CloseOnExec(controlFD)
+		return runJailInit(control)
+	case roleKeep:
+		closeInherited(controlFD)
 		return runJailInit(control)
 	case roleFiles:
 		unix.CloseOnExec(controlFD)
@@ -70,8 +76,9 @@ func runJailInit(control *os.File) int {
 		return int(fault.Failed)
 	}
 	orders := make(chan syscall.Signal, 16)
-	go obeyParent(in, orders)
-	end, err := e.run(control, orders)
+	var keep atomic.Bool
+	go obeyParent(in, orders, &keep)
+	end, err := e.run(control, orders, &keep)
 	if err != nil {
 		_ = send(control, errorMessage(err))
 		return int(fault.KindOf(err))
@@ -81,18 +88,22 @@ func runJailInit(control *os.File) int {
 }
 
 // obeyParent reads signals for the command, a byte each, and ends the jail when
-// the parent is gone: its end of the socket closes even when it was killed.
-func obeyParent(in *bufio.Reader, orders chan<- syscall.Signal) {
+// the parent is gone: its end of the socket closes even when it was killed. A
+// command that is kept goes on, once it has begun.
+func obeyParent(in *bufio.Reader, orders chan<- syscall.Signal, keep *atomic.Bool) {
 	for {
 		b, err := in.ReadByte()
 		if err != nil {
+			if keep.Load() {
+				return
+			}
 			os.Exit(int(fault.Failed))
 		}
 		orders <- syscall.Signal(b)
 	}
 }
 
-func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (message, error) {
+func (e *entrance) run(control *os.File, orders <-chan syscall.Signal, keep *atomic.Bool) (message, error) {
 	var started atomic.Bool
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals)
@@ -106,12 +117,23 @@ func (e *entrance) run(control *os.File, orders <-chan syscall.Signal) (message,
 	if e.Try {
 		return message{Exited: new(int)}, nil
 	}
-	pid, err := e.start(control)
+	c, err := e.prepare()
 	if err != nil {
 		return message{}, err
 	}
-	started.Store(true)
-	_ = send(control, message{Started: true})
+	begun := func() {
+		started.Store(true)
+		keep.Store(e.Profile != nil && e.Profile.File)
+		_ = send(control, message{Started: true})
+	}
+	if e.Profile != nil {
+		return e.follow(c, control, orders, begun)
+	}
+	pid, err := e.start(c, control)
+	if err != nil {
+		return message{}, err
+	}
+	begun()
 	return reap(pid, orders, control)
 }
 
@@ -128,12 +150,19 @@ func dropSignals(signals <-chan os.Signal, control *os.File, started *atomic.Boo
 	}
 }
 
-// start runs the command as a child, since pid 1 is special to the kernel: it
-// gets no signal that it does not handle.
-func (e *entrance) start(control *os.File) (int, error) {
+// starting is a command as execve(2) gets it.
+type starting struct {
+	name string
+	argv []string
+	attr *syscall.ProcAttr
+}
+
+// prepare decides how the command is started, and makes its directory this
+// process's.
+func (e *entrance) prepare() (*starting, error) {
 	acct, err := lookupAccount(openInput, e.User)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	env := mergeEnv(acct.env(), e.Env)
 	argv, dir := e.Argv, e.Dir
@@ -142,7 +171,7 @@ func (e *entrance) start(control *os.File) (int, error) {
 	}
 	name, err := findProgram(argv[0], lookupEnv(env, "PATH"), os.Stat)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if e.Login {
 		argv = append([]string{"-" + path.Base(argv[0])}, argv[1:]...)
@@ -155,77 +184,96 @@ func (e *entrance) start(control *os.File) (int, error) {
 	}
 	if err := unix.Chdir(dir); err != nil {
 		if !e.Login {
-			return 0, fault.New(fault.NotFound, "--dir names a directory of the jail", "working directory %s: %w", dir, err)
+			return nil, fault.New(fault.NotFound, "--dir names a directory of the jail", "working directory %s: %w", dir, err)
 		}
 		_ = unix.Chdir("/")
 	}
 	attr := &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{}}
 	if err := e.confine(attr.Sys); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if e.User != "" && acct.uid != 0 {
 		attr.Sys.Credential = &syscall.Credential{Uid: acct.uid, Gid: acct.gid, Groups: acct.groups}
 	}
 	if err := e.protectTerminal(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	unignore()
+	return &starting{name, argv, attr}, nil
+}
+
+// start runs the command as a child, since pid 1 is special to the kernel: it
+// gets no signal that it does not handle.
+func (e *entrance) start(c *starting, control *os.File) (int, error) {
 	if e.Tools != nil {
-		return e.startWithTools(control, name, argv, attr)
+		return e.startWithTools(c, control)
 	}
-	pid, err := syscall.ForkExec(name, argv, attr)
-	return pid, e.startError(err, attr, name)
+	pid, err := syscall.ForkExec(c.name, c.argv, c.attr)
+	return pid, e.startError(err, c)
 }
 
 // startError says why a command could not be started.
-func (e *entrance) startError(err error, attr *syscall.ProcAttr, name string) error {
-	if attr.Sys.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)) {
+func (e *entrance) startError(err error, c *starting) error {
+	if c.attr.Sys.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)) {
 		return fault.New(fault.Permission, "users need subordinate ids for jails with users: man subuid; or run xjail as root",
-			"become user %s, uid %d: this jail has no such id: %w", e.User, attr.Sys.Credential.Uid, err)
+			"become user %s, uid %d: this jail has no such id: %w", e.User, c.attr.Sys.Credential.Uid, err)
 	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) && fault.KindOf(err) == fault.Failed {
-		return execError(name, err, os.Stat)
+		return execError(c.name, err, os.Stat)
 	}
 	return err
 }
 
 // startWithTools lays the native tools over, sets the trap that lifts them, and
 // starts the command.
-func (e *entrance) startWithTools(control *os.File, name string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	mounts, err := newMounter()
+func (e *entrance) startWithTools(c *starting, control *os.File) (int, error) {
+	lay, err := e.toolsLayer(control)
 	if err != nil {
 		return 0, err
+	}
+	pid := 0
+	if c.attr.Sys.Cloneflags != 0 && gateELF(runtime.GOARCH) != nil {
+		pid, err = startBehindGate(c.name, c.argv, c.attr, lay)
+	} else if err = lay(0); err == nil {
+		pid, err = syscall.ForkExec(c.name, c.argv, c.attr)
+	}
+	return pid, e.startError(err, c)
+}
+
+// toolsLayer sets the trap, and returns what lays the tools over in the mounts of
+// a process; 0 is this one.
+func (e *entrance) toolsLayer(control *os.File) (func(pid int) error, error) {
+	mounts, err := newMounter()
+	if err != nil {
+		return nil, err
 	}
 	// It is there before this thread is filtered.
 	if err := e.Tools.setTrap(mounts, func(lifted string) { _ = send(control, message{Lifted: lifted}) }); err != nil {
 		_ = send(control, message{NoTrap: err.Error()})
 	}
-	var drifted []string
-	lay := func(int) (err error) {
-		drifted, err = e.Tools.lay()
+	return func(pid int) error {
+		var drifted []string
+		lay := func() (err error) {
+			drifted, err = e.Tools.lay()
+			return err
+		}
+		if pid == 0 {
+			err = lay()
+		} else {
+			err = mounts.in(pid, lay)
+		}
+		if len(drifted) > 0 {
+			_ = send(control, message{Drifted: drifted})
+		}
 		return err
-	}
-	pid := 0
-	if attr.Sys.Cloneflags != 0 && gateELF(runtime.GOARCH) != nil {
-		pid, err = startBehindGate(name, argv, attr, func(pid int) error { return mounts.in(pid, func() error { return lay(pid) }) })
-	} else if err = lay(0); err == nil {
-		pid, err = syscall.ForkExec(name, argv, attr)
-	}
-	if len(drifted) > 0 {
-		_ = send(control, message{Drifted: drifted})
-	}
-	return pid, e.startError(err, attr, name)
+	}, nil
 }
 
 // reap waits for every child of the jail until the command is done. A command
 // that stops is reported, so that the user's shell sees a stopped job.
 func reap(command int, orders <-chan syscall.Signal, control *os.File) (message, error) {
-	go func() {
-		for sig := range orders {
-			_ = unix.Kill(command, sig)
-		}
-	}()
+	go passOrders(command, orders)
 	for {
 		var ws unix.WaitStatus
 		pid, err := unix.Wait4(-1, &ws, unix.WUNTRACED, nil)
@@ -236,12 +284,14 @@ func reap(command int, orders <-chan syscall.Signal, control *os.File) (message,
 		case pid != command:
 		case ws.Stopped():
 			_ = send(control, message{Stopped: int(ws.StopSignal())})
-		case ws.Signaled():
-			status := 128 + int(ws.Signal())
-			return message{Exited: &status, Signal: int(ws.Signal())}, nil
-		case ws.Exited():
-			status := ws.ExitStatus()
-			return message{Exited: &status}, nil
+		case ws.Signaled(), ws.Exited():
+			return ended(ws), nil
 		}
+	}
+}
+
+func passOrders(command int, orders <-chan syscall.Signal) {
+	for sig := range orders {
+		_ = unix.Kill(command, sig)
 	}
 }

@@ -12,12 +12,17 @@ type overlay struct {
 	Farm  string // directory of the host with the files
 	Files []overlayFile
 	Trees []overlayFile
+	// Interpreters are programs of the root, and Modules directories of it, that
+	// are not covered. Scripts are laid over only as long as they are as they were.
+	Interpreters []overlayFile
+	Modules      []xtools.Directory
 }
 
 // overlayFile is a file or directory of the farm, and where it is laid over.
 type overlayFile struct {
 	Path   string // in the jail
 	Source string // below the farm
+	Script bool   // depends on the interpreters
 	// Size and MTime are of the file that was there when the tools were
 	// installed. One that is another now was replaced, by a newer version of its
 	// package, and is not covered. A zero MTime is of what the root has not.
@@ -27,16 +32,23 @@ type overlayFile struct {
 
 // newOverlay is what a manifest lays over.
 func (s Store) newOverlay(m *xtools.Manifest) *overlay {
-	o := &overlay{Farm: filepath.Join(s.Dir, m.Farm)}
+	o := &overlay{Farm: filepath.Join(s.Dir, m.Farm), Modules: m.Modules}
 	for _, f := range m.Files {
-		file := overlayFile{Path: f.Path, Source: f.Source}
-		if f.Original != nil {
-			file.Size, file.MTime = f.Original.Size, f.Original.MTime
-		}
-		o.Files = append(o.Files, file)
+		o.Files = append(o.Files, newOverlayFile(f))
+	}
+	for _, f := range m.Interpreters {
+		o.Interpreters = append(o.Interpreters, newOverlayFile(f))
 	}
 	for _, t := range m.Trees {
 		o.Trees = append(o.Trees, overlayFile{Path: t.Path, Source: t.Source})
 	}
 	return o
+}
+
+func newOverlayFile(f xtools.File) overlayFile {
+	file := overlayFile{Path: f.Path, Source: f.Source, Script: f.Kind == xtools.Script}
+	if f.Original != nil {
+		file.Size, file.MTime = f.Original.Size, f.Original.MTime
+	}
+	return file
 }

@@ -3,6 +3,8 @@ package jail
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +51,12 @@ func (o *overlay) lay() (drifted []string, err error) {
 			return nil, err
 		}
 	}
+	scripts := o.scriptsFit()
 	for _, f := range o.Files {
+		if f.Script && !scripts {
+			drifted = append(drifted, f.Path)
+			continue
+		}
 		if f.MTime.IsZero() {
 			if err := o.layNew(f, false); err != nil {
 				return nil, err
@@ -66,6 +73,24 @@ func (o *overlay) lay() (drifted []string, err error) {
 		}
 	}
 	return drifted, nil
+}
+
+// scriptsFit tells whether what runs scripts is still what the native one stands in
+// for: another perl in the root has other modules.
+func (o *overlay) scriptsFit() bool {
+	for _, f := range o.Interpreters {
+		var st unix.Stat_t
+		if err := unix.Lstat(f.Path, &st); err != nil || !f.unchanged(&st) {
+			return false
+		}
+	}
+	for _, d := range o.Modules {
+		st, err := os.Lstat(d.Path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || !d.Same(st) {
+			return false
+		}
+	}
+	return true
 }
 
 // unchanged compares a file with what it was.

@@ -14,9 +14,17 @@ import (
 // What a state directory, the directory of the jails and that of a jail have in
 // them. docs/configuration.md has the table.
 var (
-	stateNames = []string{"jails", "emulators", "cache", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
-	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest"}
+	stateNames = []string{"jails", "emulators", "cache", "poudriere", activators.LedgerName, activators.LedgerName + ".lock", activators.LedgerName + ".tmp"}
+	jailNames  = []string{"jail.json", "jail.json.new", "root", partialName, "metadata.json", "metadata.json.new", "journal", "enter", "tmp", "download", "tools", "selftest", RegistrationName, RegistrationName + ".new", BuildDirName}
 )
+
+// RegistrationName is the file in a jail's directory that says how poudriere
+// knows the jail.
+const RegistrationName = "poudriere.json"
+
+// BuildDirName is the directory in a jail's directory with what poudriere would
+// have a build find.
+const BuildDirName = "poudriere"
 
 // Unknown are the paths in the state directory that are none of xjail's.
 func (s Store) Unknown() ([]string, error) {
@@ -43,7 +51,9 @@ func (s Store) Unknown() ([]string, error) {
 
 // strangersIn are the paths in the directory of a jail that no jail has.
 func (s Store) strangersIn(name string) []string {
-	list, _ := strangers(s.dir(name), func(e fs.DirEntry) bool { return slices.Contains(jailNames, e.Name()) })
+	list, _ := strangers(s.dir(name), func(e fs.DirEntry) bool {
+		return slices.Contains(jailNames, e.Name()) || slices.Contains(updateNames, e.Name())
+	})
 	return list
 }
 

@@ -94,7 +94,7 @@ func (s Store) leftoversOf(name string) []Leftover {
 // so has that of an emulator that is put into a root.
 func (s Store) temporaries(name string) []string {
 	var found []string
-	for _, sub := range []string{partialName, "tmp", "download", "jail.json.new", "metadata.json.new"} {
+	for _, sub := range []string{partialName, "tmp", "download", "jail.json.new", "metadata.json.new", keptEmulator, updatedMetadata, updateName + ".new"} {
 		file := filepath.Join(s.dir(name), sub)
 		if _, err := os.Lstat(file); err == nil {
 			found = append(found, file)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/profile"
 )
 
 // The roles of such a process, in argv[1].
@@ -22,11 +23,18 @@ const (
 	roleInit  = "init"  // the first process of a jail
 	roleFiles = "files" // the same command once more, as root of a user namespace
 	roleWait  = "wait"  // wait until somebody has mapped the ids, then become argv[2]
+	// roleKeep is roleInit of a command that goes on when its caller is killed.
+	roleKeep = "keep"
 )
 
 // controlFD is the descriptor of the socket to the parent: exec.Cmd gives the
-// first of ExtraFiles this number.
-const controlFD = 3
+// first of ExtraFiles this number. Role keep has besides the lock of the jail,
+// which is in use as long as its init lives, and the file of the profile.
+const (
+	controlFD = 3
+	lockFD    = 4
+	profileFD = 5
+)
 
 // idMap is one line of uid_map.
 type idMap struct{ inside, outside, count int }
@@ -160,12 +168,13 @@ type nsProcess struct {
 
 	interactive bool // ctx does not end it, see enter
 	entrance    *entrance
+	profile     *Profile
 	warn        func(text string)
 }
 
 // startNS starts role in new namespaces, with flags besides the user
-// namespace. The process dies when this one does: it also sees the socket
-// close. (Pdeathsig follows the thread, and Go ends no thread that is not
+// namespace. The process dies when this one does, unless it is to be kept: it also
+// sees the socket close. (Pdeathsig follows the thread, and Go ends no thread that is not
 // locked.)
 func startNS(role string, flags uintptr, args []string, prepare func(*exec.Cmd)) (*nsProcess, error) {
 	maps, err := planMaps()
@@ -186,6 +195,9 @@ func startNS(role string, flags uintptr, args []string, prepare func(*exec.Cmd))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER | flags,
 		Pdeathsig:  syscall.SIGKILL,
+	}
+	if role == roleKeep {
+		cmd.SysProcAttr.Pdeathsig = 0
 	}
 	if maps.helpers {
 		cmd.Args = append([]string{InitName, roleWait, role}, args...)
@@ -286,12 +298,16 @@ type message struct {
 	Signal  int  `json:"signal,omitempty"` // that ended the command
 	// Drifted are programs over which no tool was laid, since they are not what
 	// they were. Lifted are those that were replaced while the jail was used.
-	Drifted []string   `json:"drifted,omitempty"`
-	Lifted  string     `json:"lifted,omitempty"`
-	NoTrap  string     `json:"no_trap,omitempty"` // why replacing covered programs will fail
-	Error   string     `json:"error,omitempty"`
-	Hint    string     `json:"hint,omitempty"`
-	Kind    fault.Kind `json:"kind,omitempty"`
+	Drifted []string `json:"drifted,omitempty"`
+	Lifted  string   `json:"lifted,omitempty"`
+	NoTrap  string   `json:"no_trap,omitempty"` // why replacing covered programs will fail
+	// Sums are of the profile, at its end, and Unwritten is why it could not be
+	// written as a whole.
+	Sums      *profile.Sums `json:"sums,omitempty"`
+	Unwritten string        `json:"unwritten,omitempty"`
+	Error     string        `json:"error,omitempty"`
+	Hint      string        `json:"hint,omitempty"`
+	Kind      fault.Kind    `json:"kind,omitempty"`
 }
 
 func errorMessage(err error) message {

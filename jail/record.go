@@ -27,6 +27,7 @@ type Record struct {
 	Arch       string             `json:"arch"`
 	Guest      string             `json:"guest_os,omitempty"` // linux or freebsd
 	Created    time.Time          `json:"created"`
+	Updated    time.Time          `json:"updated,omitzero"`
 	Root       string             `json:"root"`
 	Outside    bool               `json:"outside_state,omitempty"` // made with --path
 	Source     SourceRecord       `json:"source"`
@@ -82,8 +83,7 @@ type EmulatorRecord struct {
 
 // EmulatorHint is how a jail in which nothing could be run gets an emulator.
 func (r *Record) EmulatorHint() string {
-	return "install an emulator that runs programs of " + r.Guest + " for " + r.Arch + " here, then xjail destroy " + r.Name +
-		" and make it again: what was downloaded is in the cache"
+	return "install an emulator that runs programs of " + r.Guest + " for " + r.Arch + " here; then xjail update " + r.Name + " takes it"
 }
 
 // Probe is the foreign program whose run ended the creation.

@@ -38,7 +38,11 @@ func (s Store) VerifyTools(ctx context.Context, cfg *Config, name string, o self
 	if err != nil {
 		return nil, err
 	}
-	return s.tryTools(ctx, r, m, policy, o)
+	findings, err := s.tryTools(ctx, r, m, policy, o)
+	if err != nil {
+		return findings, err
+	}
+	return findings, s.keepFailures(r.Name, m, findings, !o.Quick)
 }
 
 // tryTools runs the self-test with the tools that the jail is entered with.
@@ -207,7 +211,7 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	w.Step("tools", "try them")
 	findings, err := s.tryTools(ctx, r, m, policy, selftest.Options{Quick: true})
 	if err == nil {
-		err = selftest.Failure(findings)
+		err = errors.Join(selftest.Failure(findings), s.keepFailures(r.Name, m, findings, false))
 	}
 	if err == nil {
 		return nil

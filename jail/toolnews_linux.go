@@ -31,7 +31,7 @@ func (n *toolNews) report(e *entrance, warn func(string)) {
 		warn(fmt.Sprintf("replaced in the jail, and emulated from now on: %s%s", some(lifted), again))
 	}
 	if len(n.drifted) > 0 {
-		warn(fmt.Sprintf("emulated, since they were replaced after the native tools were installed: %s%s", some(n.drifted), again))
+		warn(fmt.Sprintf("emulated, since they, or the perl that runs them, were changed after the native tools were installed: %s%s", some(n.drifted), again))
 	}
 	if n.noTrap != "" {
 		warn("packages whose programs are native cannot be upgraded here but with --no-tools: " + n.noTrap)

@@ -57,6 +57,8 @@ type ToolsRequest struct {
 	Materialize bool
 	// Try has the self-test's quick part run first; tools that fail are not used.
 	Try bool
+	// Only are the programs to be native, besides those that are; nil for all.
+	Only []string
 }
 
 // toolSource is the source of that name.
@@ -101,6 +103,9 @@ func (s Store) InstallTools(ctx context.Context, cfg *Config, name string, req T
 		return nil, err
 	}
 	defer l.release()
+	if req.Only, err = s.chosenWith(r, req.Only); err != nil {
+		return nil, err
+	}
 	if r.Guest == "freebsd" {
 		m, err := s.installNxb(ctx, cfg, r, req.Source, w)
 		return m, writeError(err)
@@ -165,7 +170,13 @@ func (s Store) installTools(ctx context.Context, cfg *Config, r *Record, src xto
 	defer unlock()
 	notes := xtools.Notes{Step: func(what string) { w.Step("tools", what) }, Log: w.Log()}
 	m, err := src.Collect(ctx, &xtools.Subject{Root: root, Arch: a, Host: arch.Host()}, notes)
+	if xtools.IsFull(err) {
+		return nil, fault.New(fault.NoSpace, "free space there, or choose another place with --state DIR", "there is no room for native tools in %s", filepath.Join(s.Dir, twins))
+	}
 	if err != nil {
+		return nil, err
+	}
+	if err := choose(m, req.Only, w); err != nil {
 		return nil, err
 	}
 	if m.Env, err = s.toolsEnv(ctx, r, m); err != nil {
@@ -374,6 +385,7 @@ type Tool struct {
 	Package string       `json:"package,omitempty"`
 	Version string       `json:"version,omitempty"` // of the native package
 	Pays    bool         `json:"pays,omitempty"`
+	Script  bool         `json:"script,omitempty"` // of perl
 }
 
 // Tools lists the programs of a jail: those that are native, and those that are
@@ -402,17 +414,17 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 	}
 	var list []Tool
 	for _, f := range m.Files {
-		if f.Kind != xtools.Program {
+		if f.Kind != xtools.Program && f.Kind != xtools.Script {
 			continue
 		}
-		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays}
+		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays, Script: f.Kind == xtools.Script, Why: f.Why}
 		if why := changed[f.Path]; why != "" {
 			t.State, t.Why = xtools.Drifted, why
 		}
 		list = append(list, t)
 	}
 	for _, e := range m.Left {
-		list = append(list, Tool{Path: e.Path, State: e.State, Why: e.Why, Package: e.Package, Pays: e.Pays})
+		list = append(list, Tool{Path: e.Path, State: e.State, Why: e.Why, Package: e.Package, Pays: e.Pays, Script: e.Script})
 	}
 	slices.SortFunc(list, func(a, b Tool) int { return strings.Compare(a.Path, b.Path) })
 	return m, list, nil

@@ -162,3 +162,42 @@ func TestPlanTools(t *testing.T) {
 		t.Errorf("a configuration without a reason: %v", err)
 	}
 }
+
+// Scripts depend on the root's perl and on the directories of its modules.
+func TestChangedInterpreter(t *testing.T) {
+	root := plant(t, "usr/bin/\nusr/bin/perl\nusr/lib/perl5/x/\n")
+	mtime := func(name string) *time.Time {
+		st, err := root.Lstat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		when := st.ModTime()
+		return &when
+	}
+	st, err := root.Lstat("usr/bin/perl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &xtools.Manifest{
+		Interpreters: []xtools.File{{Path: "/usr/bin/perl", Original: &xtools.Original{Size: st.Size(), MTime: st.ModTime()}}},
+		Modules:      []xtools.Directory{{Path: "/usr/lib/perl5/x", MTime: mtime("usr/lib/perl5/x")}, {Path: "/usr/local/lib/perl"}},
+	}
+	if got := m.ChangedInterpreter(root); got != "" {
+		t.Errorf("%s is not what it was", got)
+	}
+	for _, step := range []struct {
+		change func() error
+		want   string
+	}{
+		{func() error { return root.MkdirAll("usr/local/lib/perl", 0o755) }, "/usr/local/lib/perl"},
+		{func() error { return root.RemoveAll("usr/lib/perl5") }, "/usr/lib/perl5/x"},
+		{func() error { return root.WriteFile("usr/bin/perl", []byte("another one"), 0o755) }, "/usr/bin/perl"},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.ChangedInterpreter(root); got != step.want {
+			t.Errorf("changed is %q, want %q", got, step.want)
+		}
+	}
+}

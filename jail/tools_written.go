@@ -61,7 +61,7 @@ func (s Store) unfinishedTools(name string) bool {
 
 // recoverFirst is recoverTools for a command that shares the jail with others.
 func (s Store) recoverFirst(name string) error {
-	if !s.unfinishedTools(name) {
+	if !s.unfinishedTools(name) && !s.unfinishedUpdate(name) {
 		return nil
 	}
 	_, l, err := s.take(name)
@@ -201,6 +201,7 @@ func (s Store) changed(ctx context.Context, name string, root *os.Root, m *xtool
 		for _, f := range found {
 			list[f.Path] = f.Why
 		}
+		addScripts(list, root, m)
 		return list, err
 	}
 	for _, f := range m.Files {
@@ -211,7 +212,18 @@ func (s Store) changed(ctx context.Context, name string, root *os.Root, m *xtool
 			list[f.Path] = replaced
 		}
 	}
+	addScripts(list, root, m)
 	return list, nil
+}
+
+// addScripts adds the scripts to a list, when what runs them is not what it was.
+func addScripts(list map[string]string, root *os.Root, m *xtools.Manifest) {
+	changed := m.ChangedInterpreter(root)
+	for _, f := range m.Files {
+		if changed != "" && f.Kind == xtools.Script && list[f.Path] == "" {
+			list[f.Path] = changed + " was changed after the native tools were installed"
+		}
+	}
 }
 
 // keepTimes runs do, which makes or removes the points, and leaves the
@@ -241,6 +253,9 @@ func (s Store) takeLocked(name string) (*Record, *lock, error) {
 		return nil, nil, err
 	}
 	r, err := s.Load(name)
+	if err == nil {
+		r, err = s.recoverUpdate(r)
+	}
 	if err == nil {
 		err = s.recoverTools(r)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -25,6 +27,11 @@ type trap struct {
 	names  map[string][]overlayFile // by the last part of the path
 	told   func(lifted string)
 	mounts *mounter
+	// interpreters are not covered: when one is replaced, or something is put into
+	// one of the directories of its modules or taken away, the scripts are lifted.
+	interpreters []overlayFile
+	modules      []string
+	scripts      []overlayFile
 }
 
 // notification and response are struct seccomp_notif and seccomp_notif_resp.
@@ -74,9 +81,15 @@ func (o *overlay) setTrap(mounts *mounter, told func(lifted string)) error {
 	if len(calls) == 0 {
 		return unix.ENOSYS
 	}
-	t := &trap{names: map[string][]overlayFile{}, told: told, mounts: mounts}
+	t := &trap{names: map[string][]overlayFile{}, told: told, mounts: mounts, interpreters: o.Interpreters}
 	for _, f := range o.Files {
 		t.names[path.Base(f.Path)] = append(t.names[path.Base(f.Path)], f)
+		if f.Script {
+			t.scripts = append(t.scripts, f)
+		}
+	}
+	for _, d := range o.Modules {
+		t.modules = append(t.modules, d.Path)
 	}
 	runtime.LockOSThread()
 	filter := trapFilter(auditArchs[runtime.GOARCH], calls)
@@ -136,12 +149,69 @@ func (t *trap) look(n *notification) {
 			for _, f := range t.names[path.Base(name)] {
 				t.liftFile(n, a, name, f)
 			}
+			if t.changesPerl(n, a, name) {
+				for _, f := range t.scripts {
+					t.liftFile(n, pathArg{dir: -1}, f.Path, f)
+				}
+			}
 		}
 	}
 }
 
+// changesPerl tells whether name, as the caller sees it, is an interpreter in the
+// root, or of the directories of its modules: another brings other modules.
+// dpkg names all files from the root.
+func (t *trap) changesPerl(n *notification, a pathArg, name string) bool {
+	if isBelow(t.modules, name) {
+		return true
+	}
+	for _, f := range t.interpreters {
+		if path.Base(f.Path) != path.Base(name) {
+			continue
+		}
+		fd := openFor(n, a, name)
+		if fd < 0 {
+			continue
+		}
+		same := sameFile(fd, f.Path)
+		unix.Close(fd)
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+// isBelow tells whether a path is in one of the directories.
+func isBelow(dirs []string, name string) bool {
+	dir := path.Dir(name)
+	return path.IsAbs(name) && slices.ContainsFunc(dirs, func(d string) bool {
+		return dir == d || strings.HasPrefix(dir, d+"/")
+	})
+}
+
 // liftFile lifts a tool when name, as the caller sees it, is that tool.
 func (t *trap) liftFile(n *notification, a pathArg, name string, f overlayFile) {
+	fd := openFor(n, a, name)
+	if fd < 0 {
+		return
+	}
+	defer unix.Close(fd)
+	if !sameFile(fd, path.Join(farmDir, f.Source)) {
+		return
+	}
+	err := t.mounts.in(int(n.pid), func() error {
+		// Programs that run from it go on running.
+		return unix.Unmount(fdPath(fd), unix.MNT_DETACH)
+	})
+	if err == nil {
+		t.told(f.Path)
+	}
+}
+
+// openFor opens a file as the caller of a call would, without following a link at
+// its end; -1 when it is not there.
+func openFor(n *notification, a pathArg, name string) int {
 	where := fmt.Sprintf("/proc/%d/root", n.pid)
 	if !path.IsAbs(name) {
 		where = fmt.Sprintf("/proc/%d/cwd", n.pid)
@@ -151,20 +221,15 @@ func (t *trap) liftFile(n *notification, a pathArg, name string, f overlayFile) 
 	}
 	fd, err := unix.Open(where+"/"+name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return
+		return -1
 	}
-	defer unix.Close(fd)
-	var seen, tool unix.Stat_t
-	if unix.Fstat(fd, &seen) != nil || unix.Stat(path.Join(farmDir, f.Source), &tool) != nil || seen.Dev != tool.Dev || seen.Ino != tool.Ino {
-		return
-	}
-	err = t.mounts.in(int(n.pid), func() error {
-		// Programs that run from it go on running.
-		return unix.Unmount(fdPath(fd), unix.MNT_DETACH)
-	})
-	if err == nil {
-		t.told(f.Path)
-	}
+	return fd
+}
+
+// sameFile tells whether a descriptor is of the file at a path.
+func sameFile(fd int, name string) bool {
+	var seen, want unix.Stat_t
+	return unix.Fstat(fd, &seen) == nil && unix.Stat(name, &want) == nil && seen.Dev == want.Dev && seen.Ino == want.Ino
 }
 
 // stringBuffers are for paths of callers.

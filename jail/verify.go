@@ -97,7 +97,7 @@ func verifyEmulator(root *os.Root, r *Record) Check {
 	c := Check{OK, CheckEmulator, fmt.Sprintf("%s is QEMU %s as it was placed", r.Emulator.Path, r.Emulator.Version), ""}
 	placed := qemu.Placed{Path: strings.TrimPrefix(r.Emulator.Path, "/"), SHA256: r.Emulator.SHA256}
 	if err := qemu.Verify(root, placed); err != nil {
-		c.Result, c.Message, c.Fix = Failed, err.Error(), "xjail destroy "+r.Name+" and make it again"
+		c.Result, c.Message, c.Fix = Failed, err.Error(), "xjail update "+r.Name+" puts one there again"
 	}
 	return c
 }
@@ -121,7 +121,7 @@ func verifyOrigin(r *Record, fit func(path string) error) Check {
 		c.Result, c.Message = Warning, err.Error()
 	case sum != r.Emulator.SHA256:
 		c.Result, c.Message = Warning, r.Emulator.Origin+" was replaced since; the jail keeps its own copy"
-		c.Fix = "xjail destroy " + r.Name + " and make it again, to take the new one"
+		c.Fix = "xjail update " + r.Name + " takes the new one"
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -40,7 +41,7 @@ func (s Store) checkFarm(m *xtools.Manifest) error {
 		return fault.Wrap(fault.NotFound, err, "native tools", "xjail tools install gets them again")
 	}
 	defer farm.Close()
-	for _, f := range m.Files {
+	for _, f := range slices.Concat(m.Files, m.Interpreters) {
 		if err := xtools.CheckFile(farm, f); err != nil {
 			return err
 		}

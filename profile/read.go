@@ -26,6 +26,7 @@ type Profile struct {
 	Cut bool
 
 	byID map[int64]*Run
+	scan scanner
 }
 
 // Run returns the run of an ID, or nil.
@@ -81,8 +82,11 @@ func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
 
 func (p *Profile) add(b []byte) error {
 	var l line
-	if err := json.Unmarshal(b, &l); err != nil {
-		return err
+	if !p.scan.line(b, &l) {
+		l = line{}
+		if err := json.Unmarshal(b, &l); err != nil {
+			return err
+		}
 	}
 	switch {
 	case l.Run != nil:

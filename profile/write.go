@@ -20,7 +20,7 @@ func NewWriter(w io.Writer, h *Header) (*Writer, error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	p := &Writer{out: out, enc: json.NewEncoder(out)}
 	p.enc.SetEscapeHTML(false)
-	p.put(h)
+	_ = p.put(h) // kept, and returned by Flush
 	return p, p.Flush()
 }
 

@@ -18,7 +18,14 @@ import (
 type createOptions struct {
 	request jail.Request
 	dryRun  bool
+	// poudriere is the name for poudriere, ownName for NAME, "" for none.
+	poudriere string
+	etc       string
+	slowness  string
 }
+
+// ownName is what --poudriere without a name says: it cannot be one.
+const ownName = "."
 
 // addFlags defines the flags of create.
 func (o *createOptions) addFlags(f *pflag.FlagSet) {
@@ -35,6 +42,10 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.request.Tools, "tools", "", "native tools of `source` twin, host, nxb:PATH or pack:FILE, or none (default: twin, for debian:SUITE)")
 	f.BoolVar(&o.request.Materialize, "materialize", false, "write the native tools into the root; see xjail tools install")
 	f.BoolVar(&o.request.SkipDevices, "skip-devices", false, "leave out device nodes of the source, which only root can make (a jail gets its own /dev)")
+	f.StringVar(&o.poudriere, "poudriere", "", "have poudriere know the jail, by this `name` (default: NAME); see xjail poudriere register")
+	f.Lookup("poudriere").NoOptDefVal = ownName
+	f.StringVar(&o.etc, poudriereFlag, "", poudriereFlagText)
+	f.StringVar(&o.slowness, "slowness", "", "with --poudriere, `factor` for poudriere's times, or none (default: measured)")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and change nothing")
 }
 
@@ -67,6 +78,9 @@ machine, the compiler among them, which are laid over its own when it is
 entered; see xjail tools. --tools none does without. --tools host, pack:FILE
 and, for roots of FreeBSD, nxb:PATH take them from elsewhere.
 
+With --poudriere poudriere knows the jail afterwards. Where it does not take the
+root, the jail is there all the same, and xjail poudriere register tries again.
+
 When it fails or is interrupted nothing is left behind. When it is killed, the
 next create or destroy of that name removes what is left.`
 
@@ -81,6 +95,7 @@ func newCreate(g *globals) *cobra.Command {
   xjail create ppc --arch powerpc --from archive:root.tar.xz --sha256 9f86d0...
   xjail create fbsd-arm64 --arch aarch64 --from release:14.3
   xjail create src --arch riscv64 --from release:14.3 --sets base,src
+  xjail create arm64 --from release:14.3 --poudriere
   xjail create mips64 --dry-run`,
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeArch,
@@ -118,7 +133,11 @@ func runCreate(ctx context.Context, g *globals, o *createOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkPoudriere(g, plan); err != nil {
+		return err
+	}
 	if o.dryRun {
+		defer o.printPoudriere(g, plan)
 		return printPlan(g, plan)
 	}
 	w := g.newWatch()
@@ -128,18 +147,21 @@ func runCreate(ctx context.Context, g *globals, o *createOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.poudriere != "" {
+		return o.registerCreated(ctx, g, store, r)
+	}
 	if g.json {
 		return g.printJSON(r)
 	}
 	printCreated(g, r)
-	if r.Source.Kept > 0 {
-		fmt.Fprintf(g.Stderr, "xjail: %d facts that this file system or user cannot hold are in metadata.json beside the root\n", r.Source.Kept)
-	}
 	return nil
 }
 
 // printCreated is the answer of create: that a program ran, or why none did.
 func printCreated(g *globals, r *jail.Record) {
+	if r.Source.Kept > 0 {
+		defer fmt.Fprintf(g.Stderr, "xjail: %d facts that this file system or user cannot hold are in metadata.json beside the root\n", r.Source.Kept)
+	}
 	if r.NotRun == "" {
 		fmt.Fprintf(g.Stdout, "jail %s is ready: %s said %q\n", r.Name, strings.Join(r.Probe.Argv, " "), r.Probe.Output)
 		return

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail"
 )
@@ -18,6 +19,9 @@ type execOptions struct {
 	binds []string
 	dir   string
 	bare  bool
+	like  bool
+	etc   string
+	stats bool
 }
 
 // addFlags defines the flags of exec and shell.
@@ -26,13 +30,21 @@ func (o *execOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.user, "user", "u", "", "run as this `user` of the jail (default root)")
 	f.StringArrayVarP(&o.binds, "bind", "b", nil, "show the host's SRC at DST in the jail, `SRC:DST[:ro]`; can be repeated")
 	f.BoolVar(&o.bare, "no-tools", false, "run the jail's own programs only, not native tools")
+	f.BoolVar(&o.like, "like-poudriere", false, "as poudriere runs a build: its environment, and its make.conf")
+	f.StringVar(&o.etc, poudriereFlag, "", "with --like-poudriere, the `directory` of poudriere.conf (default: where the jail is registered, $POUDRIERE_ETC, /usr/local/etc)")
 	f.StringVarP(&o.dir, "dir", "C", "", "working `directory` in the jail (exec: /, shell: the user's home)")
 }
 
 const enterLong = `
 The jail has its own processes, mounts, host name and activators, and shares the
 network. Its environment is HOME, USER, LOGNAME, SHELL, PATH, TERM and XJAIL;
-nothing else of the caller's comes in without --env.`
+nothing else of the caller's comes in without --env.
+
+With --like-poudriere, in a jail of FreeBSD, programs get what those of a build
+get: PATH and setenv of the root's login.conf, UNAME_r, UNAME_v, UNAME_m,
+UNAME_p, OSVERSION, ABI_FILE, HOME, and make.conf with poudriere's lines, its
+make.conf files and those of its plugins. That is shown at /mnt; make finds it
+by __MAKE_CONF.`
 
 func newExec(g *globals) *cobra.Command {
 	o := &execOptions{}
@@ -41,10 +53,16 @@ func newExec(g *globals) *cobra.Command {
 		Short: "Run a command in a jail",
 		Long: `Run a command in a jail and return its exit status; 128 and the number of the
 signal when a signal ended it, 127 when it is not there, 126 when it cannot be
-run. Signals that xjail gets are passed on.` + "\n" + enterLong,
+run. Signals that xjail gets are passed on.
+
+With --stats everything that the command starts is followed, and a line at the
+end says how many programs ran emulated and how many natively, the processor
+time of both, and which emulated program cost most. xjail profile tells more.` + "\n" + enterLong,
 		Example: `  xjail exec mips64 -- uname -m
   xjail exec mips64 --bind $PWD:/src --dir /src -- make
-  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'`,
+  xjail exec mips64 --user nobody --env LANG=C -- sh -c 'id; env'
+  xjail exec arm64 --like-poudriere -- make -C /usr/ports/shells/zsh -V CC
+  xjail exec --stats mips64 -- make`,
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,6 +72,7 @@ run. Signals that xjail gets are passed on.` + "\n" + enterLong,
 	// Flags after CMD are the command's own.
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.stats, "stats", false, "say at the end what ran emulated, and what that cost (Linux)")
 	return allowFlagsAfterName(cmd)
 }
 
@@ -80,16 +99,39 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	if err != nil {
 		return err
 	}
-	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Login: login, Interactive: true, NoTools: o.bare}
-	if c.Env, err = jailEnv(g, o.env); err != nil {
+	c, err := newCommand(g, store, o, name, argv)
+	if err != nil {
 		return err
+	}
+	c.Login = login
+	if o.stats {
+		c.Profile = &jail.Profile{}
+	}
+	status, err := store.Exec(ctx, name, c)
+	if o.stats && err == nil {
+		g.tellSums(&statsEvent{Type: "exec_stats", Status: status, Sums: c.Profile.Sums})
+	}
+	return statusError(status, err)
+}
+
+// newCommand is a command of the options, for a jail.
+func newCommand(g *globals, store jail.Store, o *execOptions, name string, argv []string) (*jail.Command, error) {
+	c := &jail.Command{Argv: argv, User: o.user, Dir: o.dir, Interactive: true, NoTools: o.bare}
+	var err error
+	if c.Env, err = jailEnv(g, o.env); err != nil {
+		return nil, err
 	}
 	for _, text := range o.binds {
 		b, err := jail.ParseBind(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.Binds = append(c.Binds, b)
+	}
+	if o.like {
+		if err := likePoudriere(g, store, name, o.etc, c); err != nil {
+			return nil, err
+		}
 	}
 	c.Warn = func(text string) {
 		if !g.quiet {
@@ -99,14 +141,15 @@ func runExec(ctx context.Context, g *globals, o *execOptions, name string, argv 
 	c.Stdin, _ = g.Stdin.(*os.File)
 	c.Stdout, _ = g.Stdout.(*os.File)
 	c.Stderr, _ = g.Stderr.(*os.File)
-	status, err := store.Exec(ctx, name, c)
-	if err != nil {
-		return err
-	}
-	if status != 0 {
+	return c, nil
+}
+
+// statusError is the status of a command as an error.
+func statusError(status int, err error) error {
+	if err == nil && status != 0 {
 		return exitStatus(status)
 	}
-	return nil
+	return err
 }
 
 // jailEnv is what --env asks for, and the kind of terminal.
@@ -150,4 +193,39 @@ func allowFlagsAfterName(cmd *cobra.Command) *cobra.Command {
 		return run(cmd, args)
 	}
 	return cmd
+}
+
+// likePoudriere gives a command what poudriere gives a build; what the user asked
+// for comes over it.
+func likePoudriere(g *globals, store jail.Store, name, etc string, c *jail.Command) error {
+	r, err := store.Load(name)
+	if err != nil {
+		return err
+	}
+	s, err := subjectOf(r, store.JailDir(name))
+	if err != nil {
+		return err
+	}
+	reg, err := poudriere.Load(s.Dir)
+	if err != nil {
+		return err
+	}
+	if etc == "" && reg != nil {
+		etc = reg.Etc
+	}
+	config, err := poudriere.FindConfig(etc, g.Getenv)
+	if err != nil {
+		return err
+	}
+	b, err := poudriere.New(config).LikeBuild(s, reg)
+	if err != nil {
+		return err
+	}
+	dir, err := b.Write(s)
+	if err != nil {
+		return err
+	}
+	c.Env = append(b.Env, c.Env...)
+	c.Binds = append([]jail.Bind{{Source: dir, Target: poudriere.BuildMount, ReadOnly: true}}, c.Binds...)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
 )
@@ -31,8 +32,9 @@ func runList(g *globals) error {
 	if err != nil {
 		return err
 	}
+	known := registrations(store, list)
 	if g.json {
-		return g.printJSON(list)
+		return g.printJSON(listJSON(list, known))
 	}
 	var rows [][]string
 	for _, e := range list {
@@ -40,9 +42,55 @@ func runList(g *globals) error {
 		if r := e.Record; r != nil {
 			row = []string{e.Name, r.Arch, e.State, r.Source.Spec, emulatorText(r), r.Root}
 		}
+		if len(known) > 0 {
+			row = append(row, poudriereName(known[e.Name]))
+		}
 		rows = append(rows, row)
 	}
-	return ui.Table(g.Stdout, []string{"NAME", "ARCH", "STATE", "SOURCE", "EMULATOR", "ROOT"}, rows)
+	head := []string{"NAME", "ARCH", "STATE", "SOURCE", "EMULATOR", "ROOT"}
+	if len(known) > 0 {
+		head = append(head, "POUDRIERE")
+	}
+	return ui.Table(g.Stdout, head, rows)
+}
+
+// registrations are those of the jails that poudriere was told of, by name. One
+// that cannot be read is for verify.
+func registrations(store jail.Store, list []jail.Entry) map[string]*poudriere.Registration {
+	known := map[string]*poudriere.Registration{}
+	for _, e := range list {
+		if r, err := poudriere.Load(store.JailDir(e.Name)); err == nil && r != nil {
+			known[e.Name] = r
+		}
+	}
+	return known
+}
+
+func poudriereName(r *poudriere.Registration) string {
+	if r == nil {
+		return "-"
+	}
+	return r.Jail.Name
+}
+
+// listedJail is a line of the list as JSON.
+type listedJail struct {
+	jail.Entry
+	Poudriere *poudriere.Registration `json:"poudriere,omitempty"`
+}
+
+func listJSON(list []jail.Entry, known map[string]*poudriere.Registration) []listedJail {
+	all := make([]listedJail, 0, len(list))
+	for _, e := range list {
+		all = append(all, listedJail{e, known[e.Name]})
+	}
+	return all
+}
+
+// shownRecord is the answer of info as JSON.
+type shownRecord struct {
+	*jail.Record
+	Poudriere *poudriere.Registration `json:"poudriere,omitempty"`
 }
 
 func emulatorText(r *jail.Record) string {
@@ -77,8 +125,12 @@ func runInfo(g *globals, name string) error {
 	if err != nil {
 		return err
 	}
+	reg, err := poudriere.Load(store.JailDir(name))
+	if err != nil {
+		return err
+	}
 	if g.json {
-		return g.printJSON(r)
+		return g.printJSON(shownRecord{r, reg})
 	}
 	rows := [][]string{
 		{"jail", r.Name}, {"architecture", r.Arch}, {"made", r.Created.Local().Format("2006-01-02 15:04:05")},
@@ -100,6 +152,9 @@ func runInfo(g *globals, name string) error {
 		return err
 	}
 	rows = append(rows, tools...)
+	if reg != nil {
+		rows = append(rows, []string{"poudriere", reg.Jail.Name + ", " + reg.Jail.Version + " " + reg.Jail.Arch + ", in " + reg.Etc})
+	}
 	if r.NotRun != "" {
 		return ui.Pairs(g.Stdout, append(rows, []string{"ran", "nothing"}))
 	}

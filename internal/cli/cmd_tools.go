@@ -60,12 +60,16 @@ directory. What they replace is kept beside the root, and is brought back by
 xjail tools remove. A program that a package of the jail replaces meanwhile
 stays as the package has it. Such a jail cannot be entered without its tools.
 
+--advice takes what xjail profile advice has written: only the programs that it
+names become native, beside those that are. The others stay emulated, and xjail
+tools list calls them not chosen; without --advice all are taken again.
+
 The tools are then tried, as xjail tools verify --quick does. If they fail they
 are not used, and the jail has what it had before.`
 
 func newToolsInstall(g *globals) *cobra.Command {
 	req := jail.ToolsRequest{}
-	untried := false
+	untried, advised := false, ""
 	cmd := &cobra.Command{
 		Use:   "install NAME [SOURCE]",
 		Short: "Get native tools for a jail",
@@ -73,6 +77,7 @@ func newToolsInstall(g *globals) *cobra.Command {
 		Example: `  xjail tools install bookworm-arm64
   xjail tools install bookworm-arm64 host --materialize
   xjail tools install bookworm-arm64 pack:arm64-tools.tar.zst
+  xjail tools install bookworm-arm64 --advice build.advice
   xjail tools install fbsd-arm64 nxb:/usr/obj/nxb-bin`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
@@ -83,6 +88,9 @@ func newToolsInstall(g *globals) *cobra.Command {
 		ValidArgsFunction: completeJailAndTools(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Source = xtools.TwinName
+			if done, err := takeAdvice(g, &req, advised); done {
+				return err
+			}
 			if len(args) > 1 {
 				req.Source = args[1]
 			}
@@ -92,7 +100,28 @@ func newToolsInstall(g *globals) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&req.Materialize, "materialize", false, "write the tools into the root")
 	cmd.Flags().BoolVar(&untried, "no-verify", false, "use the tools without trying them")
+	cmd.Flags().StringVar(&advised, "advice", "", "only what this `file` of xjail profile advice names")
 	return cmd
+}
+
+// takeAdvice has the programs of an advice installed. It is done when there is
+// nothing to install.
+func takeAdvice(g *globals, req *jail.ToolsRequest, file string) (done bool, err error) {
+	if file == "" {
+		return false, nil
+	}
+	a, err := readAdvice(file)
+	if err != nil {
+		return true, err
+	}
+	if len(a.Install) == 0 {
+		fmt.Fprintln(g.Stderr, "xjail: nothing is worth making native by this advice, and nothing was changed")
+		return true, nil
+	}
+	if req.Only = a.Install; a.Tools != "" {
+		req.Source = a.Tools
+	}
+	return false, nil
 }
 
 // toolSources are those that --tools knows, for completion.
@@ -155,10 +184,13 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 
 // toolsText says what a manifest has, and what of it the user should know.
 func toolsText(m *xtools.Manifest) []string {
-	natives, drifted := 0, 0
+	natives, scripts, drifted, others := 0, 0, 0, 0
 	for _, f := range m.Files {
-		if f.Kind == xtools.Program {
+		switch f.Kind {
+		case xtools.Program:
 			natives++
+		case xtools.Script:
+			scripts++
 		}
 	}
 	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
@@ -168,10 +200,19 @@ func toolsText(m *xtools.Manifest) []string {
 	case xtools.NxbBin:
 		lines[0] += ", in /nxb-bin"
 	}
+	if scripts > 0 {
+		lines = append(lines, fmt.Sprintf("%d scripts are run by a native perl", scripts))
+	}
 	for _, l := range m.Left {
-		if l.State == xtools.Drifted {
+		switch l.State {
+		case xtools.Drifted:
 			drifted++
+		case xtools.NotChosen:
+			others++
 		}
+	}
+	if others > 0 {
+		lines = append(lines, fmt.Sprintf("%d more are to be had, and were not chosen", others))
 	}
 	if drifted > 0 {
 		lines = append(lines, fmt.Sprintf("%d programs stay emulated, since the source has other versions of them: xjail tools list tells which", drifted))
@@ -186,7 +227,10 @@ func newToolsList(g *globals) *cobra.Command {
 		Short: "List the programs of a jail that are native, and those that are not",
 		Long: `List the programs of a jail, each with its state: native; excluded, with the
 reason; missing, where the source has no such program; drifted, where the jail
-has another version than the source, or was given another since.`,
+has another version than the source, or was given another since; not chosen, by
+xjail tools install --advice; emulated, for another reason. Scripts of perl are
+listed too: those that a native perl runs are native, with the reason why that
+does no harm.`,
 		Example:           "  xjail tools list bookworm-arm64\n  xjail tools list bookworm-arm64 --json",
 		Args:              exactArgs("NAME"),
 		ValidArgsFunction: completeJail(g),
@@ -219,6 +263,9 @@ func runToolsList(g *globals, name string, pays bool) error {
 		from := t.Why
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
+			if t.Script {
+				from += ", by a native perl: " + t.Why
+			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})
 	}

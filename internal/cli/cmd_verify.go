@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
@@ -17,6 +18,7 @@ func newVerify(g *globals) *cobra.Command {
 		Short: "Check a jail against its record, and run a program in it",
 		Long: `Check that the root is still of its architecture, that the emulator in it is the
 file that was placed, and that its activators are sound; then run a program.
+Where poudriere knows the jail, that what it was told still holds.
 The status is 1 when a check failed.`,
 		Example:           "  xjail verify mips64\n  xjail verify mips64 --json",
 		Args:              exactArgs("NAME"),
@@ -39,6 +41,7 @@ func runVerify(ctx context.Context, g *globals, name string) error {
 	if err != nil {
 		return err
 	}
+	checks = append(checks, poudriereChecks(ctx, store, name)...)
 	if err := printChecks(g, checks); err != nil {
 		return err
 	}
@@ -67,4 +70,17 @@ func printChecks(g *globals, checks []jail.Check) error {
 		}
 	}
 	return nil
+}
+
+// poudriereChecks look whether what poudriere knows of a jail still holds.
+func poudriereChecks(ctx context.Context, store jail.Store, name string) []jail.Check {
+	r, err := store.Load(name)
+	if err != nil {
+		return nil
+	}
+	s, err := subjectOf(r, store.JailDir(name))
+	if err != nil {
+		return nil
+	}
+	return poudriere.New(poudriere.Config{}).Check(ctx, s)
 }

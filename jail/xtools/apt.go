@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,8 @@ type apt struct {
 	dir  string
 	arch string // Debian's name of the architecture of the packages
 	log  io.Writer
+	// had are the files that were in it before, nil for none. See makeRoom.
+	had map[string]bool
 }
 
 // path of a file in its directory.
@@ -46,8 +49,45 @@ func findApt() error {
 	return nil
 }
 
+// makeRoom removes what was fetched since the file system was found full, which
+// would be what fills it. err is what else failed.
+func (a *apt) makeRoom(err error) error {
+	if !IsFull(err) {
+		return err
+	}
+	if a.had == nil {
+		return errors.Join(err, os.RemoveAll(a.dir))
+	}
+	for name := range a.files() {
+		if !a.had[name] {
+			err = errors.Join(err, os.Remove(name))
+		}
+	}
+	return err
+}
+
+// files are those in its directory.
+func (a *apt) files() map[string]bool {
+	files := map[string]bool{}
+	_ = filepath.WalkDir(a.dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files[name] = true
+		}
+		return nil
+	})
+	return files
+}
+
+// IsFull tells whether an error is of a file system without room.
+func IsFull(err error) bool {
+	return err != nil && (fault.KindOf(err) == fault.NoSpace || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
+}
+
 // configure writes the configuration and the sources.
 func (a *apt) configure(ctx context.Context, sources []string) error {
+	if _, err := os.Stat(a.dir); err == nil {
+		a.had = a.files()
+	}
 	for _, d := range []string{"etc/none", "state/lists/partial", "cache", "archives/partial", "tmp"} {
 		if err := os.MkdirAll(a.path(d), 0o700); err != nil {
 			return err
@@ -188,22 +228,29 @@ func (a *apt) run(ctx context.Context, name string, args ...string) (string, err
 func (a *apt) output(ctx context.Context, cmd *exec.Cmd) (string, error) {
 	var out, text bytes.Buffer
 	cmd.Stdout = &out
-	cmd.Stderr = io.MultiWriter(&text, a.log)
+	cmd.Stderr = &text
 	err := cmd.Run()
+	full := err != nil && isFullText(text.String())
+	if !full { // it says so of each file
+		_, _ = a.log.Write(text.Bytes())
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return out.String(), nil
 	case ctx.Err() != nil:
 		return "", fault.Wrap(fault.Interrupted, ctx.Err(), cmd.Args[0], "")
+	case full:
+		return "", fault.New(fault.NoSpace, "", "%s: no space left on device", strings.Join(cmd.Args[:2], " "))
 	case errors.As(err, &exit):
-		kind := fault.Failed
-		if strings.Contains(text.String(), "No space left on device") || strings.Contains(text.String(), "enough free space") {
-			kind = fault.NoSpace
-		}
-		return "", fault.New(kind, "look whether the archive can be reached, and that debian-archive-keyring is installed", "%s: %w: %s", strings.Join(cmd.Args[:2], " "), err, errorLine(text.String()))
+		return "", fault.New(fault.Failed, "look whether the archive can be reached, and that debian-archive-keyring is installed", "%s: %w: %s", strings.Join(cmd.Args[:2], " "), err, errorLine(text.String()))
 	}
 	return "", fmt.Errorf("run %s: %w", cmd.Args[0], err)
+}
+
+// isFullText tells whether apt says that a file system is full.
+func isFullText(text string) bool {
+	return strings.Contains(text, "No space left on device") || strings.Contains(text, "enough free space") || strings.Contains(text, "Disk quota exceeded")
 }
 
 // errorLine is the first line that apt calls an error.

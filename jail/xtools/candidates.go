@@ -24,6 +24,8 @@ type candidate struct {
 	name     string // path in the root, as resolved, without the first slash
 	source   string // path in the farm: the same, with /usr merged
 	plugin   bool
+	text     []byte // of a script
+	why      string // a script may be native
 	original Original
 }
 
@@ -61,16 +63,9 @@ func candidates(s *Subject, in *Installed, p *Policy) (found []candidate, left [
 // the root's architecture: a script, a symlink, a file that is not there. why says
 // what makes a program unfit.
 func examine(s *Subject, name string) (c *candidate, why string, err error) {
-	st, err := s.Root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", fault.Wrap(fault.Failed, err, "look at /"+name+" of the root", "")
-	}
-	f, err := s.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, "", fault.Wrap(fault.Failed, err, "open /"+name+" of the root", "")
+	c, f, err := openCandidate(s, name)
+	if c == nil || err != nil {
+		return nil, "", err
 	}
 	defer f.Close()
 	if !isELF(f) {
@@ -80,19 +75,35 @@ func examine(s *Subject, name string) (c *candidate, why string, err error) {
 	if err != nil || s.Arch.Accepts(id) != nil {
 		return nil, "is not a program of " + s.Arch.Name, nil //nolint:nilerr // a damaged program of the root is no reason to do without tools
 	}
-	if st.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
+	if c.original.Mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
 		return nil, "changes its user or group", nil
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return nil, "", fault.Wrap(fault.Failed, err, "read /"+name+" of the root", "")
 	}
-	c = &candidate{name: name, source: mergedUsr(name)}
-	c.original = Original{SHA256: hex.EncodeToString(h.Sum(nil)), Size: st.Size(), Mode: st.Mode(), MTime: st.ModTime()}
+	c.original.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return c, "", nil
+}
+
+// openCandidate opens a file of the root; nil when there is no such file.
+func openCandidate(s *Subject, name string) (*candidate, *os.File, error) {
+	st, err := s.Root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Failed, err, "look at /"+name+" of the root", "")
+	}
+	f, err := s.Root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Failed, err, "open /"+name+" of the root", "")
+	}
+	c := &candidate{name: name, source: mergedUsr(name), original: Original{Size: st.Size(), Mode: st.Mode(), MTime: st.ModTime()}}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		c.original.Links = uint64(sys.Nlink) //nolint:unconvert // 32 or 16 bits elsewhere
 	}
-	return c, "", nil
+	return c, f, nil
 }
 
 // mergedUsr is a path as it is where /bin, /sbin and /lib are links to those of

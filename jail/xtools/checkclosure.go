@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/xjail/xjail/arch"
 )
@@ -34,10 +35,34 @@ func CheckLibraries(farm *os.Root, host *arch.Arch, m *Manifest) []error {
 			s.dirs = append(s.dirs, path.Dir(f.Source)) // it is a library as well
 		}
 	}
-	for _, f := range m.Files {
+	for _, f := range slices.Concat(m.Files, m.Interpreters) {
+		if f.Kind == Script {
+			continue
+		}
 		if _, err := s.closure([]string{f.Source}); err != nil {
 			found = append(found, err)
 		}
+	}
+	if len(m.Interpreters) > 0 {
+		found = append(found, s.checkModules(farm, m.Trees)...)
+	}
+	return found
+}
+
+// checkModules looks at perl's modules below the trees, which the interpreters
+// load.
+func (s *shelf) checkModules(farm *os.Root, trees []Tree) []error {
+	var found []error
+	for _, t := range trees {
+		_ = fs.WalkDir(farm.FS(), t.Source, func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && path.Ext(name) == ".so" && wantsModule(s.host.GNU, name) {
+				_, err = s.closure([]string{name})
+			}
+			if err != nil {
+				found = append(found, err)
+			}
+			return nil
+		})
 	}
 	return found
 }

@@ -20,6 +20,7 @@ type chooser struct {
 	in      *Installed
 	index   map[string][]Package
 	triplet string // of the target, as names of packages have it
+	scripts *scriptSet
 
 	pairs  map[string]PackagePair // by the root's package
 	chosen map[string]Package     // by name

@@ -29,6 +29,9 @@ type Farm struct {
 	Libraries Tree `json:"libraries"`
 	// Interp is the loader's path.
 	Interp string `json:"interp"`
+	// Perl are the packages of which there are perl and its compiled modules, for
+	// scripts; none where there are no scripts.
+	Perl []string `json:"perl,omitempty"`
 }
 
 // FarmFile is a program of a farm.
@@ -37,6 +40,7 @@ type FarmFile struct {
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"`
+	Script  bool   `json:"script,omitempty"` // runs by the native perl
 }
 
 // Names in the directory of a farm.
@@ -58,6 +62,9 @@ type farmBuild struct {
 	// revisions are those of the root's compilers, by the native package.
 	revisions map[string]string
 
+	scripts *scriptSet
+	perl    Tree // how much perl's modules are
+
 	objects map[string]*object
 }
 
@@ -70,6 +77,7 @@ func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
 	return strings.HasPrefix(name, "usr/lib64/") ||
+		wantsModule(host.GNU, name) ||
 		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/")) ||
 		path.Dir(name) == "usr/lib" && strings.Contains(path.Base(name), ".so")
 }
@@ -136,7 +144,8 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 			names = append(names, name)
 		}
 	}
-	if err := b.putLoader(names); err != nil {
+	runs, why := b.readyScripts()
+	if err := b.putLoader(slices.Concat(names, runs)); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -147,7 +156,10 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 			return fmt.Errorf("/%s: %w", name, err)
 		}
 	}
-	return b.putLibraries(names)
+	if err := b.putScripts(why); err != nil {
+		return err
+	}
+	return b.putLibraries(append(names, runs...))
 }
 
 // judge says why a program must not be native; "" when it may.
@@ -260,8 +272,12 @@ func (b *farmBuild) putProgram(name string) error {
 }
 
 func (b *farmBuild) describe(name string, p Package, text []byte) {
+	b.farm.Files[name] = FarmFile{Package: p.Name, Version: p.Version, SHA256: sumOf(text), Size: int64(len(text))}
+}
+
+func sumOf(text []byte) string {
 	sum := sha256.Sum256(text)
-	b.farm.Files[name] = FarmFile{Package: p.Name, Version: p.Version, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text))}
+	return hex.EncodeToString(sum[:])
 }
 
 // text is the content of a file of the stage.
@@ -291,7 +307,7 @@ func (b *farmBuild) putLibraries(names []string) error {
 	if err != nil {
 		return err
 	}
-	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host)}
+	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files, Bytes: b.perl.Bytes}
 	var known []string
 	for _, name := range append(more, libs...) {
 		if path.Base(name) == path.Base(b.farm.Interp) {

@@ -178,7 +178,7 @@ func newBuild(t *testing.T, files map[string]string) *farmBuild {
 		t.Fatal(err)
 	}
 	return &farmBuild{
-		dir: dir, stage: s, host: host, target: target, policy: DefaultPolicy(), objects: map[string]*object{},
+		dir: dir, stage: s, host: host, target: target, policy: DefaultPolicy(), scripts: &scriptSet{}, objects: map[string]*object{},
 		farm: &Farm{Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 }

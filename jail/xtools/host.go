@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,44 +43,41 @@ func (h *HostTools) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	in, err := readOwn(s)
 	if err != nil {
 		return nil, err
-	}
-	if slices.Contains(in.Foreign, s.Host.Debian) {
-		return nil, fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
 	}
 	found, left, err := candidates(s, in, h.Policy)
 	if err != nil {
 		return nil, err
 	}
+	scripts, unfit, err := findScripts(s, in, h.Policy)
+	if err != nil {
+		return nil, err
+	}
 	c := newChooser(s, in, own)
+	c.scripts = scripts
 	programs, plugins, more := c.sort(found)
 	if err := sameRelease(release, programs, more); err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "programs of this machine", "xjail tools install NAME twin fetches those of the root's versions")
 	}
-	always := []string{"libc6", "libgcc-s1"}
-	if c.has("libfakeroot") {
-		always = append(always, "libfakeroot")
-	}
-	c.takeLibraries(always...)
+	left = slices.Concat(left, unfit, more, c.pickScripts(h.Policy))
+	c.takeAlways()
 	c.readRevisions(found)
 	key := h.key(s, c, append(slices.Clone(programs), stamps(machine, own, c)...), plugins)
 	farm := readFarm(filepath.Join(h.Dir, key))
 	if farm == nil {
 		n.Step("collect the programs of this machine")
 		farm, err = h.makeOf(ctx, s, release, c, key, programs, plugins, func(dir *os.Root) (*staged, error) {
-			return h.stage(ctx, s, machine, own, c, dir, append(slices.Clone(programs), plugins...))
+			return h.stage(ctx, s, machine, own, c, dir, slices.Concat(programs, plugins, c.scripts.wanted()))
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	now := time.Now()
-	_ = os.Chtimes(filepath.Join(h.Dir, key), now, now) // for the cache's list
 	m := &Manifest{
 		Version: ManifestVersion, Source: HostName, Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name,
-		Made: now.UTC().Truncate(time.Second), Farm: path.Join(h.Below, key, farmRoot), Left: append(left, more...),
+		Made: h.touch(key), Farm: path.Join(h.Below, key, farmRoot), Left: left,
 	}
 	h.describe(m, farm, found, c)
 	return m, nil

@@ -2,7 +2,10 @@ package xtools
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -28,6 +31,13 @@ type Manifest struct {
 	Files []File `json:"files"`
 	// Trees are directories, laid over directories that the root does not have.
 	Trees []Tree `json:"trees,omitempty"`
+	// Interpreters are programs of the root that stay emulated, but for the scripts
+	// among Files: those are run by Source, which is where their first lines say. A
+	// script is not laid over when Original is not what it was, or one of Modules.
+	Interpreters []File `json:"interpreters,omitempty"`
+	// Modules are directories with compiled modules for Interpreters. Native ones
+	// stand in for those that were there.
+	Modules []Directory `json:"modules,omitempty"`
 	// Points are the files and directories that were made in the root, so that
 	// something can be laid over them, the outermost first. They are empty.
 	Points []string `json:"points,omitempty"`
@@ -38,6 +48,8 @@ type Manifest struct {
 	Left []Left `json:"left"`
 	// Packages are those whose programs are native, with their versions.
 	Packages []PackagePair `json:"packages"`
+	// Only are the programs that were chosen (Choose); nil where all are taken.
+	Only []string `json:"only,omitempty"`
 	// Notes are for people: differences that do no harm.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -52,6 +64,7 @@ type File struct {
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"` // bytes
 	Pays    bool   `json:"pays,omitempty"`
+	Why     string `json:"why,omitempty"` // a script may be native
 	// Original is the root's own file; nil where the root has none.
 	Original *Original `json:"original,omitempty"`
 }
@@ -64,6 +77,9 @@ const (
 	Program Kind = "program"
 	Plugin  Kind = "plugin" // what native programs load by themselves
 	Loader  Kind = "loader" // PT_INTERP of the native programs
+	Script  Kind = "script" // runs by a native interpreter
+	// Interpreter is one that runs scripts and is not laid over.
+	Interpreter Kind = "interpreter"
 )
 
 // Original is a file of the root over which another is laid.
@@ -82,6 +98,40 @@ type Original struct {
 // installed, as far as that shows without reading it.
 func (o *Original) Same(st fs.FileInfo) bool {
 	return st.Mode().IsRegular() && st.Size() == o.Size && st.ModTime().Equal(o.MTime)
+}
+
+// Directory is one of the root as it was when the tools were installed.
+type Directory struct {
+	Path string `json:"path"`
+	// MTime changes when something is put into it or taken away; nil of one that
+	// was not there.
+	MTime *time.Time `json:"mtime,omitempty"`
+}
+
+// Same tells whether the directory is still as it was. st is nil of one that is not
+// there.
+func (d Directory) Same(st fs.FileInfo) bool {
+	if d.MTime == nil || st == nil {
+		return d.MTime == nil && st == nil
+	}
+	return st.IsDir() && st.ModTime().Equal(*d.MTime)
+}
+
+// ChangedInterpreter names what of a root is not any more what native scripts
+// depend on: the interpreter, or a directory of its modules. It is "" when all is.
+func (m *Manifest) ChangedInterpreter(root *os.Root) string {
+	for _, f := range m.Interpreters {
+		if st, err := root.Lstat(trimSlash(f.Path)); err != nil || !f.Original.Same(st) {
+			return f.Path
+		}
+	}
+	for _, d := range m.Modules {
+		st, err := root.Lstat(trimSlash(d.Path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || !d.Same(st) {
+			return d.Path
+		}
+	}
+	return ""
 }
 
 // Tree is a directory of the farm.
@@ -112,6 +162,7 @@ type Left struct {
 	Why     string `json:"why"`
 	Package string `json:"package,omitempty"`
 	Pays    bool   `json:"pays,omitempty"`
+	Script  bool   `json:"script,omitempty"`
 }
 
 // PackagePair are the two builds of one package.
@@ -139,11 +190,19 @@ func ParseManifest(text []byte) (*Manifest, error) {
 // be able to lay anything else.
 func (m *Manifest) check() error {
 	var names []string
-	for _, f := range m.Files {
+	for _, f := range slices.Concat(m.Files, m.Interpreters) {
 		names = append(names, f.Source, trimSlash(f.Path))
+	}
+	for _, f := range m.Interpreters {
+		if f.Original == nil {
+			return fault.New(fault.Damaged, "xjail tools install makes it anew", "manifest of the tools: nothing is known of the root's own %s", f.Path)
+		}
 	}
 	for _, t := range m.Trees {
 		names = append(names, t.Source, trimSlash(t.Path))
+	}
+	for _, d := range m.Modules {
+		names = append(names, trimSlash(d.Path))
 	}
 	for _, p := range m.Points {
 		names = append(names, trimSlash(p))

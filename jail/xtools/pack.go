@@ -2,6 +2,7 @@ package xtools
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -176,12 +177,9 @@ func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	in, err := readOwn(s)
 	if err != nil {
 		return nil, err
-	}
-	if slices.Contains(in.Foreign, s.Host.Debian) {
-		return nil, fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
 	}
 	n.Step("unpack the native tools of " + k.File)
 	p, key, err := k.open(ctx, s, release)
@@ -192,11 +190,16 @@ func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	c := &chooser{subject: s, in: in, pairs: map[string]PackagePair{}}
-	left = append(left, c.pickPacked(found, p.Packages)...)
+	scripts, unfit, err := findScripts(s, in, k.Policy)
+	if err != nil {
+		return nil, err
+	}
+	c := &chooser{subject: s, in: in, pairs: map[string]PackagePair{}, scripts: scripts}
+	left = slices.Concat(left, unfit, c.pickPacked(found, p.Packages))
 	if err := k.fits(release, c, p, left); err != nil {
 		return nil, err
 	}
+	left = append(left, c.packedPerl(p, k.Policy)...)
 	m := &Manifest{
 		Version: ManifestVersion, Source: PackName, Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name,
 		Made: time.Now().UTC().Truncate(time.Second), Farm: path.Join(k.Below, key, farmRoot), Left: left,
@@ -245,6 +248,37 @@ func (c *chooser) pickPacked(found []candidate, packages []PackagePair) []Left {
 		left = append(left, l)
 	}
 	return left
+}
+
+// packedPerl gives the scripts up where the perl of a pack has not the modules of
+// the root's, to the version.
+func (c *chooser) packedPerl(p *packed, policy *Policy) []Left {
+	if len(c.scripts.list) == 0 {
+		return nil
+	}
+	pairs := map[string]PackagePair{}
+	for _, pair := range p.Packages {
+		pairs[pair.Name] = pair
+	}
+	if len(p.Farm.Perl) == 0 {
+		return c.scripts.drop(Missing, "the pack has no perl", policy)
+	}
+	for _, name := range p.Farm.Perl {
+		if !slices.Contains(c.scripts.owners, name) {
+			return c.scripts.drop(Drifted, "the pack has modules of perl of package "+name+", which the root has not", policy)
+		}
+	}
+	for _, name := range c.scripts.owners {
+		pair, own := pairs[name], c.in.Packages[name].Version
+		switch {
+		case !slices.Contains(p.Farm.Perl, name):
+			return c.scripts.drop(Missing, "the pack has no modules of perl of package "+name, policy)
+		case !SameVersion(pair.Version, own):
+			return c.scripts.drop(Drifted, fmt.Sprintf("perl cannot stand in: %s is of version %s in the root, and the pack for %s", name, own, pair.Version), policy)
+		}
+		c.pairs[name] = pair
+	}
+	return nil
 }
 
 // open finds the pack in the cache, or puts it there. key is its directory.
@@ -360,6 +394,11 @@ func parsePacked(text []byte) (*packed, error) {
 			return nil, fault.New(fault.Unsafe, "", "%s: %q cannot be a path in it", packAbout, name)
 		}
 	}
+	for _, name := range p.Farm.Perl {
+		if !plainName(name) {
+			return nil, fault.New(fault.Unsafe, "", "%s: %q cannot be a package", packAbout, name)
+		}
+	}
 	for name, why := range p.Farm.Rejected {
 		if !printable(name + why) {
 			return nil, fault.New(fault.Unsafe, "", "%s: %q is not text", packAbout, why)
@@ -428,13 +467,45 @@ func (p *packed) checkFiles(ctx context.Context, root *os.Root, s *Subject) erro
 		if err := root.Chmod(name, mode); err != nil {
 			return err
 		}
-		if _, ok := p.Farm.Files[below]; ok {
+		switch f, ok := p.Farm.Files[below]; {
+		case below == nativePerl(libDir(s.Host)):
+			return checkChooser(root, name, s)
+		case ok && f.Script:
+			return checkScript(root, name, s)
+		case ok:
 			return p.checkProgram(root, name, s)
 		}
 		return nil
 	})
 	if err == nil && seen != len(p.Contents) {
 		err = fault.New(fault.Damaged, "copy the pack again", "%d files of its list are not in the pack", len(p.Contents)-seen)
+	}
+	return err
+}
+
+// checkScript refuses what is not run by the native perl. Which script it is, is
+// compared with the root's own when it is used.
+func checkScript(root *os.Root, name string, s *Subject) error {
+	f, err := openPlain(root, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, scriptMax))
+	if err != nil {
+		return err
+	}
+	if interpreter, _ := ScriptLine(text); interpreter != "/"+nativePerl(libDir(s.Host)) {
+		return fault.New(fault.Unsafe, "", "%s of the pack is run by %q", name, interpreter)
+	}
+	return nil
+}
+
+// checkChooser refuses one that runs anything but perl.
+func checkChooser(root *os.Root, name string, s *Subject) error {
+	text, err := root.ReadFile(name)
+	if err == nil && !bytes.Equal(text, perlChooser(libDir(s.Host))) {
+		err = fault.New(fault.Unsafe, "", "%s of the pack is another one", name)
 	}
 	return err
 }

@@ -165,21 +165,30 @@ func (in *Installed) readLists(root *os.Root, arch string) error {
 		if p.Arch == "all" {
 			continue
 		}
-		f, err := rootpath.Open(root, path.Join(infoDir, name+".list"))
-		if errors.Is(err, fs.ErrNotExist) {
-			f, err = rootpath.Open(root, path.Join(infoDir, name+":"+arch+".list"))
+		if err := readInfo(root, name, arch, "list", func(line string) { in.own(root, dirs, line, name) }); err != nil {
+			return err
 		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return fault.Wrap(fault.Damaged, err, "read the list of files of package "+name, "")
-		}
-		sc := bufio.NewScanner(io.LimitReader(f, listMax))
-		for sc.Scan() {
-			in.own(root, dirs, sc.Text(), name)
-		}
-		f.Close()
+	}
+	return nil
+}
+
+// readInfo calls each with every line of a file that dpkg keeps for a package. A
+// package may have no such file.
+func readInfo(root *os.Root, name, arch, what string, each func(line string)) error {
+	f, err := rootpath.Open(root, path.Join(infoDir, name+"."+what))
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = rootpath.Open(root, path.Join(infoDir, name+":"+arch+"."+what))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.Damaged, err, "read the "+what+" of package "+name, "")
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(io.LimitReader(f, listMax))
+	for sc.Scan() {
+		each(sc.Text())
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed" // policy.yaml
 	"errors"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -33,6 +34,9 @@ type Policy struct {
 	Asks []string `yaml:"asks"`
 	// Never are programs that stay as they are, each with its reason.
 	Never map[string]string `yaml:"never"`
+	// Scripts are scripts that a native interpreter may run: by the package, the
+	// path, and with the reason why that is safe. Packages and paths are patterns.
+	Scripts map[string]map[string]string `yaml:"scripts"`
 	// Allow are names of Never that a configuration has decided otherwise about.
 	Allow []string `yaml:"allow"`
 }
@@ -67,12 +71,27 @@ func (p *Policy) check() error {
 			}
 		}
 	}
-	for pattern, reason := range p.Never {
+	if err := checkReasons("never", "why it stays", p.Never); err != nil {
+		return err
+	}
+	for name, scripts := range p.Scripts {
+		if err := checkPattern(name); err != nil {
+			return err
+		}
+		if err := checkReasons("scripts", "why it may", scripts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkReasons(list, what string, reasons map[string]string) error {
+	for pattern, reason := range reasons {
 		if err := checkPattern(pattern); err != nil {
 			return err
 		}
 		if strings.TrimSpace(reason) == "" {
-			return fault.New(fault.Usage, pattern+": why it stays", "tools: never: %q has no reason", pattern)
+			return fault.New(fault.Usage, pattern+": "+what, "tools: %s: %q has no reason", list, pattern)
 		}
 	}
 	return nil
@@ -102,6 +121,15 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 		Asks:        slices.Concat(p.Asks, add.Asks),
 		Allow:       slices.Concat(p.Allow, add.Allow),
 		Never:       map[string]string{},
+		Scripts:     map[string]map[string]string{},
+	}
+	for _, scripts := range []map[string]map[string]string{p.Scripts, add.Scripts} {
+		for name, reasons := range scripts {
+			if sum.Scripts[name] == nil {
+				sum.Scripts[name] = map[string]string{}
+			}
+			maps.Copy(sum.Scripts[name], reasons)
+		}
 	}
 	for _, never := range []map[string]string{p.Never, add.Never} {
 		for pattern, reason := range never {
@@ -134,6 +162,32 @@ func (p *Policy) PaysOff(name string) bool { return matches(p.Pays, name) }
 // native programs load it.
 func (p *Policy) isProgram(name string) bool {
 	return slices.Contains(p.Directories, path.Dir(name)) || matches(p.Programs, name)
+}
+
+// scriptsOf are the patterns of paths of a package's scripts.
+func (p *Policy) scriptsOf(name string) []string {
+	var patterns []string
+	for pattern, scripts := range p.Scripts {
+		if ok, _ := path.Match(pattern, name); ok {
+			patterns = slices.AppendSeq(patterns, maps.Keys(scripts))
+		}
+	}
+	return patterns
+}
+
+// scriptWhy is the reason why a script of a package may be native.
+func (p *Policy) scriptWhy(name, file string) (why string) {
+	for _, pattern := range slices.Sorted(maps.Keys(p.Scripts)) {
+		if ok, _ := path.Match(pattern, name); !ok {
+			continue
+		}
+		for _, files := range slices.Sorted(maps.Keys(p.Scripts[pattern])) {
+			if ok, _ := path.Match(files, file); ok {
+				why = p.Scripts[pattern][files]
+			}
+		}
+	}
+	return why
 }
 
 func (p *Policy) isPlugin(name string) bool { return matches(p.Plugins, name) }

@@ -37,6 +37,7 @@ func TestPolicy(t *testing.T) {
 func TestPolicyWith(t *testing.T) {
 	p, err := DefaultPolicy().With(&Policy{
 		Never: map[string]string{"xz": "it is patched here", "per*": "short"}, Allow: []string{"perl"}, Programs: []string{"usr/lib/git-core/*"},
+		Scripts: map[string]map[string]string{"mine": {"usr/bin/mine": "works on text"}, "perl": {"usr/bin/json_pp": "works on text"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,11 +45,17 @@ func TestPolicyWith(t *testing.T) {
 	if p.NeverWhy("xz") != "it is patched here" || p.NeverWhy("perl") != "" || p.NeverWhy("perl5.36") == "short" || p.NeverWhy("uname") == "" || !p.isProgram("usr/lib/git-core/git") {
 		t.Errorf("the sum is wrong: %+v", p)
 	}
+	if !matches(p.scriptsOf("mine"), "usr/bin/mine") || !matches(p.scriptsOf("perl"), "usr/bin/pod2man") || !matches(p.scriptsOf("perl"), "usr/bin/json_pp") {
+		t.Errorf("scripts of the sum: %v", p.Scripts)
+	}
+	if matches(DefaultPolicy().scriptsOf("perl"), "usr/bin/json_pp") {
+		t.Error("the default's scripts were changed")
+	}
 	if DefaultPolicy().NeverWhy("xz") != "" {
 		t.Error("the default was changed")
 	}
 	for _, bad := range []*Policy{
-		{Never: map[string]string{"x": " "}}, {Never: map[string]string{"[": "why"}}, {Programs: []string{"/usr/bin/x"}}, {Pays: []string{""}},
+		{Never: map[string]string{"x": " "}}, {Never: map[string]string{"[": "why"}}, {Scripts: map[string]map[string]string{"p": {"usr/bin/x": ""}}}, {Scripts: map[string]map[string]string{"p": {"/usr/bin/x": "why"}}}, {Programs: []string{"/usr/bin/x"}}, {Pays: []string{""}},
 	} {
 		if _, err := DefaultPolicy().With(bad); fault.KindOf(err) != fault.Usage {
 			t.Errorf("With(%+v): %v", bad, err)

@@ -36,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "8"
+const formatOfFarms = "10"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -68,17 +68,19 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	in, err := readOwn(s)
 	if err != nil {
 		return nil, err
-	}
-	if slices.Contains(in.Foreign, s.Host.Debian) {
-		return nil, fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
 	}
 	found, left, err := candidates(s, in, t.Policy)
 	if err != nil {
 		return nil, err
 	}
+	scripts, unfit, err := findScripts(s, in, t.Policy)
+	if err != nil {
+		return nil, err
+	}
+	left = append(left, unfit...)
 	n.Step("read the index of " + release.String() + " " + s.Host.Debian)
 	a, index, err := t.openArchive(ctx, s, release, n.Log)
 	if err != nil {
@@ -86,17 +88,14 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	}
 	c := &chooser{
 		subject: s, in: in, index: index, triplet: triplet(s.Arch),
-		pairs: map[string]PackagePair{}, chosen: map[string]Package{},
+		pairs: map[string]PackagePair{}, chosen: map[string]Package{}, scripts: scripts,
 	}
 	programs, plugins, more := c.sort(found)
 	if err := sameRelease(release, programs, more); err != nil {
 		return nil, err
 	}
-	always := []string{"libc6", "libgcc-s1"}
-	if c.has("libfakeroot") {
-		always = append(always, "libfakeroot")
-	}
-	c.takeLibraries(always...)
+	more = append(more, c.pickScripts(t.Policy)...)
+	c.takeAlways()
 	c.readRevisions(found)
 	key := t.key(s, c, programs, plugins)
 	farm := readFarm(filepath.Join(t.Dir, key))
@@ -120,6 +119,25 @@ func (t *Twin) touch(key string) time.Time {
 	return now.UTC().Truncate(time.Second)
 }
 
+// readOwn reads what dpkg knows of a root, which must have nothing of the host's.
+func readOwn(s *Subject) (*Installed, error) {
+	in, err := ReadInstalled(s.Root, s.Arch.Debian)
+	if err == nil && slices.Contains(in.Foreign, s.Host.Debian) {
+		err = fault.New(fault.Unsupported, "remove the packages of "+s.Host.Debian+" from the root", "the root has packages of %s itself: the tools' libraries would hide theirs", s.Host.Debian)
+	}
+	return in, err
+}
+
+// takeAlways takes the libraries of what was picked, and those that every program
+// may load.
+func (c *chooser) takeAlways() {
+	always := []string{"libc6", "libgcc-s1"}
+	if c.has("libfakeroot") {
+		always = append(always, "libfakeroot")
+	}
+	c.takeLibraries(always...)
+}
+
 // openArchive reads the index of the packages for the host.
 func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Writer) (*apt, map[string][]Package, error) {
 	sources := readSources(s.Root)
@@ -133,7 +151,7 @@ func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Wr
 	sum := sha256.Sum256([]byte(strings.Join(sources, "\n")))
 	a := &apt{dir: filepath.Join(t.Dir, "apt-"+r.Codename+"-"+s.Host.Debian+"-"+hex.EncodeToString(sum[:8])), arch: s.Host.Debian, log: log}
 	if err := a.configure(ctx, sources); err != nil {
-		return nil, nil, err
+		return nil, nil, a.makeRoom(err)
 	}
 	updated := a.update(ctx)
 	if ctx.Err() != nil {
@@ -145,7 +163,7 @@ func (t *Twin) openArchive(ctx context.Context, s *Subject, r Release, log io.Wr
 	if err != nil && updated != nil {
 		err = updated
 	}
-	return a, index, err
+	return a, index, a.makeRoom(err)
 }
 
 // sort picks the packages of the candidates, and says which stay emulated since
@@ -194,7 +212,7 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 	for name, r := range c.revisions {
 		parts = append(parts, name+" "+r)
 	}
-	parts = append(append(parts, programs...), plugins...)
+	parts = slices.Concat(parts, programs, plugins, c.scripts.key())
 	slices.Sort(parts)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
@@ -212,11 +230,11 @@ func (t *Twin) make(ctx context.Context, s *Subject, release Release, a *apt, c 
 	packages := c.packages()
 	n.Step(fmt.Sprintf("fetch %d packages of %s", len(packages), s.Host.Debian))
 	if err := a.fetch(ctx, packages); err != nil {
-		return nil, err
+		return nil, a.makeRoom(err)
 	}
 	n.Step("unpack them")
 	return t.makeOf(ctx, s, release, c, key, programs, plugins, func(dir *os.Root) (*staged, error) {
-		return t.stage(ctx, s, a, dir, packages, append(slices.Clone(programs), plugins...))
+		return t.stage(ctx, s, a, dir, packages, slices.Concat(programs, plugins, c.scripts.wanted()))
 	})
 }
 
@@ -236,7 +254,7 @@ func (t *Twin) makeOf(ctx context.Context, s *Subject, release Release, c *choos
 	}
 	defer dir.Close()
 	b := &farmBuild{
-		dir: dir, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{}, revisions: c.revisions,
+		dir: dir, scripts: c.scripts, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{}, revisions: c.revisions,
 		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 	if b.stage, err = stage(dir); err != nil {
@@ -324,6 +342,7 @@ func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) 
 	if farm.Libraries.Files > 0 {
 		m.Trees = append(m.Trees, farm.Libraries)
 	}
+	t.describeScripts(m, farm, c, used)
 	for name := range used {
 		m.Packages = append(m.Packages, c.pairs[name])
 	}

@@ -26,6 +26,9 @@ import (
 // Version is the release that New makes.
 const Version = "14.3-RELEASE"
 
+// loginConf has the class default, as far as environments go.
+const loginConf = "default:\\\n\t:passwd_format=sha512:\\\n\t:setenv=BLOCKSIZE=K:\\\n\t:path=/sbin /bin /usr/sbin /usr/bin:\n"
+
 // Release is a directory of a mirror: MANIFEST and sets by their names.
 type Release struct {
 	Arch  *arch.Arch
@@ -63,11 +66,13 @@ func New(tb testing.TB, a *arch.Arch) *Release {
 	r := &Release{Arch: a, Files: map[string][]byte{}}
 	r.Files["base.txz"] = pack(tb,
 		dir("./", ""), dir("./bin/", ""), file("./bin/sh", 0o755, program, ""), file("./bin/uname", 0o755, program, ""),
-		dir("./etc/", ""), file("./etc/motd", 0o644, "FreeBSD "+Version+"\n", ""), file("./etc/login.conf", 0o644, "default:\\\n", ""),
+		dir("./etc/", ""), file("./etc/motd", 0o644, "FreeBSD "+Version+"\n", ""), file("./etc/login.conf", 0o644, loginConf, ""),
+		file("./bin/freebsd-version", 0o555, "#!/bin/sh\n\nUSERLAND_VERSION=\""+Version+"\"\n", ""),
 		dir("./lib/", ""), file("./lib/libc.so.7", 0o444, program, "schg"),
 		dir("./libexec/", ""), file("./libexec/ld-elf.so.1", 0o555, program, "schg,uarch"),
 		dir("./rescue/", ""), file("./rescue/sh", 0o555, program, ""), hard("./rescue/ls", "./rescue/sh"), hard("./rescue/vi", "./rescue/sh"),
 		dir("./usr/", ""), dir("./usr/bin/", ""), file("./usr/bin/su", 0o4555, program, "schg"),
+		dir("./usr/include/", ""), dir("./usr/include/sys/", ""), file("./usr/include/sys/param.h", 0o644, "#define __FreeBSD_version 1403000\n", ""),
 		dir("./var/", ""), dir("./var/empty/", "schg"), link("./sys", "usr/src/sys"))
 	r.Files["lib32.txz"] = pack(tb,
 		dir("./", ""), dir("./usr/", ""), dir("./usr/lib32/", ""), file("./usr/lib32/libc.so.7", 0o444, program, "schg"),

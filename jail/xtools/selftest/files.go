@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/arch"
@@ -26,17 +27,22 @@ func (t *test) files() {
 // tools were installed.
 func (t *test) drift() {
 	var names []string
+	perl := t.s.Manifest.ChangedInterpreter(t.s.Root)
+	if perl != "" {
+		names = append(names, perl)
+	}
 	for _, f := range t.s.Manifest.Files {
 		if f.Original == nil {
 			continue
 		}
-		if st, err := t.s.Root.Lstat(strings.TrimPrefix(f.Path, "/")); err != nil || !f.Original.Same(st) {
+		st, err := t.s.Root.Lstat(strings.TrimPrefix(f.Path, "/"))
+		if err != nil || !f.Original.Same(st) || f.Kind == xtools.Script && perl != "" {
 			t.drifted[f.Path] = true
 			names = append(names, f.Path)
 		}
 	}
 	if len(names) > 0 {
-		t.warning("replaced", fmt.Sprintf("%d programs were replaced in the root since, and are emulated", len(names)), names)
+		t.warning("replaced", fmt.Sprintf("%d programs were replaced in the root since, and are emulated", len(t.drifted)), names)
 	}
 }
 
@@ -45,7 +51,7 @@ func (t *test) drift() {
 func (t *test) architecture() {
 	var wrong []string
 	kind := fault.Kind(0)
-	for _, f := range t.s.Manifest.Files {
+	for _, f := range t.native() {
 		err := t.isNative(f)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -59,7 +65,13 @@ func (t *test) architecture() {
 		t.failed("architecture", kind, fmt.Sprintf("%d files are not programs of %s", len(wrong), t.s.Host.Name), wrong)
 		return
 	}
-	t.ok("architecture", "%d native files are of %s", len(t.s.Manifest.Files), t.s.Host.Name)
+	t.ok("architecture", "%d native files are of %s", len(t.native()), t.s.Host.Name)
+}
+
+// native are the files of the manifest but for scripts, and what runs these.
+func (t *test) native() []xtools.File {
+	files := slices.Concat(t.s.Manifest.Files, t.s.Manifest.Interpreters)
+	return slices.DeleteFunc(files, func(f xtools.File) bool { return f.Kind == xtools.Script })
 }
 
 func (t *test) isNative(f xtools.File) error {
@@ -78,7 +90,7 @@ func (t *test) isNative(f xtools.File) error {
 // digests compares the files with their manifest.
 func (t *test) digests() {
 	var wrong []string
-	for _, f := range t.s.Manifest.Files {
+	for _, f := range slices.Concat(t.s.Manifest.Files, t.s.Manifest.Interpreters) {
 		if err := xtools.CheckFile(t.s.Farm, f); err != nil {
 			wrong = append(wrong, err.Error())
 		}
@@ -116,7 +128,7 @@ func (t *test) libraries() {
 func (t *test) policy() {
 	var wrong []string
 	for _, f := range t.s.Manifest.Files {
-		if why := t.s.Policy.NeverWhy(path.Base(f.Path)); f.Kind == xtools.Program && why != "" {
+		if why := t.s.Policy.NeverWhy(path.Base(f.Path)); (f.Kind == xtools.Program || f.Kind == xtools.Script) && why != "" {
 			wrong = append(wrong, f.Path+": "+why)
 		}
 	}
@@ -131,7 +143,7 @@ func (t *test) policy() {
 func (t *test) versions() {
 	var other, revisions []string
 	seen := map[string]bool{}
-	for _, f := range t.s.Manifest.Files {
+	for _, f := range slices.Concat(t.s.Manifest.Files, t.s.Manifest.Interpreters) {
 		if f.Original == nil || f.Original.Version == "" || f.Version == "" || xtools.SameVersion(f.Version, f.Original.Version) {
 			continue
 		}

@@ -34,6 +34,7 @@ var questions = []question{
 		return t.fromEnv("MAKE_HOST")
 	}},
 	{"dpkg", fmt.Sprintf(ifThere, "dpkg") + "dpkg --print-architecture", func(t *test) string { return t.s.Target.Debian }},
+	{"dpkg-architecture", fmt.Sprintf(ifThere, "dpkg-architecture") + "dpkg-architecture -qDEB_BUILD_ARCH", func(t *test) string { return t.s.Target.Debian }},
 	{"getconf", fmt.Sprintf(ifThere, "getconf") + "getconf LONG_BIT", func(t *test) string { return fmt.Sprint(t.s.Target.Class) }},
 	{"perl", fmt.Sprintf(ifThere, "perl") + "perl -V:archname -V:byteorder -V:ptrsize", nil},
 }

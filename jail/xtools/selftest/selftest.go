@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -68,12 +69,29 @@ func Run(ctx context.Context, s *Subject, o Options) ([]Finding, error) {
 	}
 	o.Step("look at the files")
 	t.files()
-	for _, part := range []func(context.Context) error{t.start, t.identity, t.compiler, t.programs, t.probe, t.objects} {
+	for _, part := range t.parts() {
 		if err := part(ctx); err != nil {
 			return t.list, err
 		}
 	}
 	return t.list, nil
+}
+
+// parts are the checks that run programs. Where a choice left the compiler out the
+// short test has nothing to try it for, and emulated it would take minutes.
+func (t *test) parts() []func(context.Context) error {
+	if t.o.Quick && t.s.Manifest.Only != nil && !t.nativeCompiler() {
+		t.skipped("compiler", "it is the root's own")
+		return []func(context.Context) error{t.start, t.identity}
+	}
+	return []func(context.Context) error{t.start, t.identity, t.scriptsRun, t.compiler, t.programs, t.probe, t.objects}
+}
+
+// nativeCompiler tells whether a compiler is among the tools.
+func (t *test) nativeCompiler() bool {
+	return slices.ContainsFunc(t.s.Manifest.Files, func(f xtools.File) bool {
+		return f.Original != nil && xtools.IsCompiler(f.Original.Package, t.s.Target)
+	})
 }
 
 // slower is how much more time the emulated side takes, as measured for compilers

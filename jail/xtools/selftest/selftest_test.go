@@ -175,7 +175,7 @@ func (b *bench) add(t *testing.T, name, pkg, version string) {
 func (b *bench) well() {
 	for name, out := range map[string]string{
 		"start":   "== /usr/bin/sed\nsed (GNU sed) 4.9\n\nstatus=0\n== /usr/bin/tar\ntar (GNU tar) 1.34\n\nstatus=0\n== /usr/bin/dash\n\nstatus=0\n",
-		"uname-m": "aarch64\n", "arch": "aarch64\n", "make": "aarch64-unknown-linux-gnu\n", "dpkg": "arm64\n", "getconf": "64\n",
+		"uname-m": "aarch64\n", "arch": "aarch64\n", "make": "aarch64-unknown-linux-gnu\n", "dpkg": "arm64\n", "dpkg-architecture": "arm64\n", "getconf": "64\n",
 		"cc-machine": "aarch64-linux-gnu\n", "cxx-machine": "aarch64-linux-gnu\n", "configure": "uname_m=aarch64\nsort=B,a,b\n",
 	} {
 		b.jail.says[name] = outcome{out: out}
@@ -353,6 +353,20 @@ func TestNoSpace(t *testing.T) {
 	}
 }
 
+// A choice without the compiler is tried without what it would build.
+func TestChoiceWithoutCompiler(t *testing.T) {
+	b := newBench(t)
+	b.Manifest.Only = []string{"/usr/bin/sed"}
+	list := b.run(t, true)
+	if names := find(list, Skipped); !slices.Equal(names, []string{"compiler"}) || Failure(list) != nil {
+		t.Errorf("%+v", list)
+	}
+	b.add(t, "/usr/bin/aarch64-linux-gnu-gcc-12", "gcc-12", "12.2.0-14")
+	if names := find(b.run(t, true), Skipped); slices.Contains(names, "compiler") {
+		t.Errorf("the compiler was chosen, and not tried: %q", names)
+	}
+}
+
 // A root may have compilers by long names only.
 func TestCompilerByLongName(t *testing.T) {
 	b := newBench(t)
@@ -492,5 +506,122 @@ func TestFollower(t *testing.T) {
 	}
 	if got := f.rest(); got != ": sh: oops" {
 		t.Errorf("rest = %q", got)
+	}
+}
+
+// script puts a script on both sides, and what runs it.
+func (b *bench) script(t *testing.T) {
+	t.Helper()
+	b.add(t, "/usr/bin/pod2man", "perl", "5.36.0-7")
+	b.replace(t, "/usr/bin/pod2man", "#!/usr/lib/x86_64-linux-gnu/nxb-bin/perl -T\n1;\n")
+	b.Manifest.Files[len(b.Manifest.Files)-1].Kind = xtools.Script
+	b.resum(t, len(b.Manifest.Files)-1)
+	b.add(t, "/usr/bin/perl", "perl-base", "5.36.0-7")
+	last := len(b.Manifest.Files) - 1
+	perl := b.Manifest.Files[last]
+	perl.Kind = xtools.Interpreter
+	b.Manifest.Files, b.Manifest.Interpreters = b.Manifest.Files[:last], []xtools.File{perl}
+	b.put(t, "usr/lib/x86_64-linux-gnu/perl/5.36/auto/Data/Dumper/Dumper.so", elfFile(amd64))
+	b.put(t, "usr/lib/x86_64-linux-gnu/perl-base/auto/re/re.so", elfFile(amd64))
+	b.put(t, "usr/lib/x86_64-linux-gnu/libauto/auto/x/x.so", elfFile(amd64))
+	b.Manifest.Trees = []xtools.Tree{{Path: "/usr/lib/x86_64-linux-gnu", Source: "usr/lib/x86_64-linux-gnu"}}
+	for name, out := range map[string]string{
+		"perl-own": "archname='aarch64-linux-gnu';\n", "perl-native": "archname='aarch64-linux-gnu';\n",
+		"perl-modules": "== Data::Dumper\n\nstatus=0\n== re\n\nstatus=0\n", "perl-scripts": "== /usr/bin/pod2man\n/usr/bin/pod2man syntax OK\n\nstatus=0\n",
+		"own-modules": "", "own-scripts": "",
+	} {
+		b.jail.says[name] = outcome{out: out}
+	}
+}
+
+func (b *bench) put(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(b.farm, path.Dir(name)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b.farm, name), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// resum writes the digest of what is there into the manifest.
+func (b *bench) resum(t *testing.T, i int) {
+	t.Helper()
+	text, err := b.Farm.ReadFile(b.Manifest.Files[i].Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(text)
+	b.Manifest.Files[i].SHA256 = hex.EncodeToString(sum[:])
+}
+
+func TestScripts(t *testing.T) {
+	const noModule = "== Data::Dumper\nCan't locate loadable object\n\nstatus=2\n== re\n\nstatus=0\n"
+	ownModule := outcome{out: "== Data::Dumper\n\nstatus=0\n"}
+	for name, tt := range map[string]struct {
+		says   map[string]outcome
+		result Result
+		kind   fault.Kind
+		shows  string
+	}{
+		"well":                          {nil, OK, 0, "1 scripts and 2 compiled modules"},
+		"a perl of the host":            {map[string]outcome{"perl-native": {out: "archname='x86_64-linux-gnu';\n"}}, Failed, fault.WrongArch, `native "archname='x86_64-linux-gnu';"`},
+		"a perl that does not start":    {map[string]outcome{"perl-native": {status: 127, err: "libcrypt.so.1"}}, Failed, fault.Failed, "libcrypt.so.1"},
+		"an own perl that does not":     {map[string]outcome{"perl-own": {status: 127, err: "qemu"}}, Skipped, 0, "qemu"},
+		"a module that is gone":         {map[string]outcome{"perl-modules": {out: noModule}, "own-modules": ownModule}, Failed, fault.Failed, "Data::Dumper: Can't locate"},
+		"a module that nobody loads":    {map[string]outcome{"perl-modules": {out: noModule}}, Skipped, 0, "Data::Dumper: Can't locate"},
+		"a script that is not compiled": {map[string]outcome{"perl-scripts": {out: "== /usr/bin/pod2man\nCan't locate X.pm\n\nstatus=2\n"}, "own-scripts": {out: "== /usr/bin/pod2man\nOK\n\nstatus=0\n"}}, Failed, fault.Failed, "/usr/bin/pod2man: Can't locate X.pm"},
+		"a perl that dies in between":   {map[string]outcome{"perl-scripts": {}, "own-scripts": {out: "== /usr/bin/pod2man\nOK\n\nstatus=0\n"}}, Failed, fault.Failed, "/usr/bin/pod2man"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.script(t)
+			for step, o := range tt.says {
+				b.jail.says[step] = o
+			}
+			list := b.run(t, true)
+			i := slices.IndexFunc(list, func(f Finding) bool { return f.Check == "scripts" })
+			if i < 0 {
+				t.Fatalf("not tried: %+v", list)
+			}
+			if f := list[i]; f.Result != tt.result || f.Kind != tt.kind || !strings.Contains(f.Message+strings.Join(f.Evidence, "\n"), tt.shows) {
+				t.Errorf("%+v", f)
+			}
+			for _, f := range list {
+				if f.Check != "scripts" && f.Result != OK {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
+
+// Scripts whose perl was replaced are emulated, and are not tried.
+func TestScriptsOfAnotherPerl(t *testing.T) {
+	b := newBench(t)
+	b.script(t)
+	if err := b.Root.WriteFile("usr/bin/perl", []byte("newer perl"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	list := b.run(t, true)
+	if got := find(list, Warning); !slices.Equal(got, []string{"replaced"}) || slices.Contains(find(list, OK), "scripts") || Failure(list) != nil {
+		t.Errorf("%+v", list)
+	}
+	for _, ran := range b.jail.ran {
+		if strings.Contains(ran, "perl-") {
+			t.Errorf("%s was run", ran)
+		}
+	}
+}
+
+func TestCompileScript(t *testing.T) {
+	b := newBench(t)
+	b.script(t)
+	text := (&test{s: b.Subject}).compileScript("/p", b.Manifest.Files[len(b.Manifest.Files)-1:])
+	if !strings.Contains(text, "'/p' '-T' -c '/usr/bin/pod2man'") {
+		t.Error(text)
+	}
+	if got := (&test{s: b.Subject}).perlModules(); !slices.Equal(got, []string{"Data::Dumper", "re"}) {
+		t.Errorf("modules %q", got)
 	}
 }

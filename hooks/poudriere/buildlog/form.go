@@ -1,0 +1,23 @@
+package buildlog
+
+import (
+	"regexp"
+	"sync"
+)
+
+// form is a regular expression that is compiled when it is first needed: hooks
+// start xjail thousands of times, and most of these do not look at a log.
+type form struct {
+	get func() *regexp.Regexp
+}
+
+func newForm(text string) *form {
+	return &form{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
+}
+
+func (f *form) MatchString(s string) bool              { return f.get().MatchString(s) }
+func (f *form) FindString(s string) string             { return f.get().FindString(s) }
+func (f *form) FindStringIndex(s string) []int         { return f.get().FindStringIndex(s) }
+func (f *form) FindStringSubmatch(s string) []string   { return f.get().FindStringSubmatch(s) }
+func (f *form) ReplaceAll(text, instead []byte) []byte { return f.get().ReplaceAll(text, instead) }
+func (f *form) SubexpNames() []string                  { return f.get().SubexpNames() }

@@ -1,0 +1,5 @@
+//go:build !freebsd
+
+package hook
+
+func supported() []string { return nil }

@@ -1,0 +1,371 @@
+package hook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/activators/memory"
+	"github.com/xjail/xjail/hooks/poudriere"
+	"github.com/xjail/xjail/hooks/poudriere/poudrieretest"
+	"github.com/xjail/xjail/jail"
+)
+
+// The runner of events: what poudriere's run_hook does with hooks, in several
+// shells, without poudriere. The hooks are those that are installed; the xjail
+// that they call is this test's own program.
+
+// standIn says what that program does besides, or instead.
+const standIn = "XJAIL_TEST_STANDIN"
+
+func TestMain(m *testing.M) {
+	if i := slices.Index(os.Args, "hook"); i > 1 && os.Args[i-1] == "poudriere" {
+		os.Exit(runStandIn(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// runStandIn is xjail poudriere hook, on a machine that is in a directory.
+func runStandIn(args []string) int {
+	switch os.Getenv(standIn) {
+	case "sleeps":
+		time.Sleep(time.Minute)
+	case "panics":
+		panic("at the disco")
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "segfault":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+	case "usage":
+		return 64
+	case "fails":
+		return 1
+	}
+	dir := ""
+	for i, a := range args {
+		if a == "--state" {
+			dir = args[i+1]
+		}
+	}
+	words := args[slices.Index(args, "--")+1:]
+	table, err := loadTable(filepath.Join(filepath.Dir(dir), "table.json"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 98
+	}
+	m := &machine{dir: filepath.Dir(dir)}
+	m.World = New(jail.Store{Dir: dir}, &jail.Config{}, table, func(line string) { fmt.Println("xjail: " + line) })
+	m.natives = func() []string { return append(Natives(), "amd64", "i386") }
+	m.find = m.findHere
+	err = m.Run(context.Background(), &Call{Hook: words[0], Event: words[1], Args: words[2:], Getenv: os.Getenv})
+	if serr := saveTable(filepath.Join(m.dir, "table.json"), table); serr != nil {
+		fmt.Fprintln(os.Stderr, serr)
+		return 97
+	}
+	var s *Stop
+	if errors.As(err, &s) {
+		fmt.Println("xjail: " + s.Sentence)
+		return poudriere.StopStatus
+	}
+	if err != nil {
+		fmt.Println("xjail: " + err.Error())
+	}
+	return 0
+}
+
+// loadTable and saveTable keep the machine's table between two programs.
+func loadTable(name string) (*fakeTable, error) {
+	t := newFakeTable()
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return t, nil
+	}
+	var list []activators.Entry
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	t.Table = memory.New(memory.FreeBSD) // what is registered stays, whatever became of its file
+	for _, e := range slices.Backward(list) {
+		err = errors.Join(err, t.Add(e))
+	}
+	return t, err
+}
+
+func saveTable(name string, t *fakeTable) error {
+	list, err := t.List()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, text, 0o644)
+}
+
+// runner is poudriere, as far as hooks go.
+type runner struct {
+	*machine
+	shell   []string
+	plugins string
+}
+
+// newRunner installs the hooks, with a main hook and plugins of others around
+// them that note that they ran.
+func newRunner(t *testing.T, shell []string) *runner {
+	t.Helper()
+	m := newMachine(t)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.config().InstallPlugin(poudriere.Plugin{Program: program, Options: []string{"--state", m.Store.Dir}, Limit: time.Second}, false, false); err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{machine: m, shell: shell, plugins: filepath.Dir(m.config().PluginDir())}
+	for _, hook := range Hooks() {
+		for _, dir := range []string{"..", "aaa", "zzz"} {
+			m.write(filepath.Join(r.plugins, dir, hook+".sh"), "echo \"$0 $*\" >>'"+filepath.Join(m.dir, "ran")+"'\n")
+		}
+	}
+	return r
+}
+
+// outcome is what poudriere sees of its hooks.
+type outcome struct {
+	output string
+	status int // of the first hook that fails, with which poudriere ends
+}
+
+// run runs all hooks for an event as run_hook_file does: a new shell in /tmp, with
+// poudriere's environment, which says of the machine what is true of the jail.
+func (r *runner) run(words ...string) outcome {
+	r.t.Helper()
+	var all outcome
+	files := []string{filepath.Join(r.plugins, "..", words[0]+".sh")}
+	more, _ := filepath.Glob(filepath.Join(r.plugins, "*", words[0]+".sh"))
+	for _, file := range append(files, more...) {
+		if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() {
+			continue
+		}
+		// Neither input nor errors are to be relied on: closed, as under cron.
+		argv := append(slices.Clone(r.shell[1:]), "-c", `exec 0<&-; exec "$@"`, "sh")
+		argv = append(append(append(argv, r.shell...), file), words[1:]...)
+		cmd := exec.Command(r.shell[0], argv...)
+		cmd.Dir = "/tmp"
+		cmd.Env = r.environ()
+		out, err := cmd.CombinedOutput()
+		all.output += string(out)
+		var status *exec.ExitError
+		if errors.As(err, &status) {
+			all.status = status.ExitCode()
+			return all
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// environ is the environment of a hook after jail_start.
+func (r *runner) environ() []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "LC_COLLATE=C", "USER=root", "QEMU_EMULATING=1", "STATUS=1", "PACKAGE_BUILDING=yes",
+		"UNAME_r=13.2-RELEASE", "UNAME_v=FreeBSD 13.2-RELEASE", "UNAME_m=mips", "UNAME_p=mips64", "OSVERSION=1302001",
+		"BUILD_URL=", "LOG_URL=", "VERBOSE=0",
+	}
+	for name, value := range r.env {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// quiet runs an event that must neither stop poudriere nor be heard.
+func (r *runner) quiet(words ...string) {
+	r.t.Helper()
+	if got := r.run(words...); got.status != 0 || got.output != "" {
+		r.t.Errorf("%q: status %d, says %q", words, got.status, got.output)
+	}
+}
+
+// poudriereEvents are all that poudriere has for the hooks that xjail installs,
+// and some for which there is no file.
+func poudriereEvents(m *machine) []string {
+	builder := filepath.Dir(m.ref) + "/01"
+	return []string{
+		"bulk start", "jail mount " + m.ref, "jail start", "jail mount " + builder, "builder start 01 " + builder,
+		"pkgbuild success devel/a a-1", "pkgbuild failed devel/b b-1 build " + filepath.Join(m.dir, "b-1.log"),
+		"pkgbuild ignored devel/c c-1 broken", "pkgbuild skipped devel/d d-1 b-1",
+		"pkgrepo sign " + filepath.Join(m.dir, "packages") + " /key no /nonexistent", "pkgrepo publish " + filepath.Join(m.dir, "packages"),
+		"builder stop 01 " + builder, "jail pkgbase " + m.dir, "jail stop", "bulk done 1 1 1 1 0", "bulk crashed", "bulk new-event x y",
+		"start_builders start", "build_queue stop", "pkgclean done 1 no no", "ports_update done", "foreachport start",
+	}
+}
+
+func TestEveryEvent(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		t.Run(poudrieretest.Name(shell), func(t *testing.T) {
+			r := newRunner(t, shell)
+			r.tools(r.root)
+			for _, name := range []string{"bin/sh", "usr/bin/grep", "tmp/x"} {
+				r.write(filepath.Join(r.ref, name), name)
+			}
+			for _, event := range poudriereEvents(r.machine) {
+				if got := r.run(strings.Fields(event)...); got.status != 0 {
+					t.Errorf("%s: status %d, says %q", event, got.status, got.output)
+				}
+			}
+			table, err := loadTable(filepath.Join(r.dir, "table.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := table.Lookup("mips64"); err != nil {
+				t.Error("bulk start has not registered the activator:", err)
+			}
+			if _, err := os.Stat(filepath.Join(r.ref, "nxb-bin/usr/bin/cc")); err != nil {
+				t.Error("jail mount has not copied the tools:", err)
+			}
+			// The others ran as often as there were events, before and after.
+			text, _ := os.ReadFile(filepath.Join(r.dir, "ran"))
+			for _, dir := range []string{"poudriere.d/hooks/bulk.sh", "aaa/bulk.sh", "zzz/bulk.sh"} {
+				if n := strings.Count(string(text), dir); n != 4 {
+					t.Errorf("%s ran %d times", dir, n)
+				}
+			}
+		})
+	}
+}
+
+// A jail that the host runs by itself: nothing is done or said.
+func TestEveryEventNative(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		t.Run(poudrieretest.Name(shell), func(t *testing.T) {
+			r := newRunner(t, shell)
+			r.env["JAILNAME"] = "home"
+			before := tree(t, filepath.Join(r.dir, "etc"))
+			for _, event := range poudriereEvents(r.machine) {
+				r.quiet(strings.Fields(event)...)
+			}
+			after := tree(t, filepath.Join(r.dir, "etc"))
+			if len(before) != len(after) {
+				t.Errorf("before %v, after %v", before, after)
+			}
+			if _, err := os.Stat(r.Store.Dir); err == nil {
+				t.Error("there is a state directory")
+			}
+		})
+	}
+}
+
+func TestStopInShells(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		t.Run(poudrieretest.Name(shell), func(t *testing.T) {
+			r := newRunner(t, shell)
+			_ = os.Remove(r.emulator)
+			got := r.run("bulk", "start")
+			if got.status != poudriere.StopStatus || strings.Count(got.output, "\n") != 1 || !strings.Contains(got.output, "no emulator") {
+				t.Errorf("status %d, says %q", got.status, got.output)
+			}
+		})
+	}
+}
+
+// Whatever becomes of xjail, poudriere goes on, and nothing is heard.
+func TestFaultDrill(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		for _, fault := range []string{"sleeps", "panics", "killed", "segfault", "usage", "fails"} {
+			t.Run(poudrieretest.Name(shell)+"/"+fault, func(t *testing.T) {
+				t.Parallel()
+				r := newRunner(t, shell)
+				r.env[standIn] = fault
+				r.quiet("bulk", "start")
+				r.quiet("jail", "start")
+			})
+		}
+		for name, spoil := range map[string]func(program string) error{
+			"missing":        os.Remove,
+			"a directory":    func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) },
+			"not executable": func(p string) error { return os.Chmod(p, 0o644) },
+			"empty":          func(p string) error { return os.Truncate(p, 0) },
+			"cut off":        func(p string) error { return os.Truncate(p, 100) },
+			"another architecture": func(p string) error {
+				// Some shells take it for a script.
+				text := elfProgram(8, "", 1302000) + "\n: >'" + p + ".ran'\nexit 75\n"
+				return os.WriteFile(p, []byte(text), 0o755)
+			},
+			"a dangling link": func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/nonexistent", p)) },
+		} {
+			t.Run(poudrieretest.Name(shell)+"/"+name, func(t *testing.T) {
+				r := newRunner(t, shell)
+				program := filepath.Join(r.dir, "xjail")
+				if err := copyFile("/proc/self/exe", program); err != nil {
+					t.Fatal(err)
+				}
+				p := poudriere.Plugin{Program: program, Options: []string{"--state", r.Store.Dir}, Limit: time.Minute}
+				if _, err := r.config().InstallPlugin(p, false, false); err != nil {
+					t.Fatal(err)
+				}
+				if err := spoil(program); err != nil {
+					t.Fatal(err)
+				}
+				r.quiet("bulk", "start")
+				r.quiet("pkgbuild", "failed", "devel/b", "b-1", "build", "/nonexistent")
+				if _, err := os.Stat(program + ".ran"); err == nil {
+					t.Error("the shell took a program for a script, and ran it")
+				}
+			})
+		}
+	}
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o755)
+}
+
+// A machine whose timeout(1) is not there: xjail's own limit is what is left.
+func TestWithoutTimeout(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		t.Run(poudrieretest.Name(shell), func(t *testing.T) {
+			r := newRunner(t, shell)
+			bin := filepath.Join(r.dir, "bin")
+			if err := os.MkdirAll(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin)
+			if got := r.run("bulk", "start"); got.status != 0 || !strings.Contains(got.output, "registered the activator") {
+				t.Errorf("status %d, says %q", got.status, got.output)
+			}
+			r.env[standIn] = "panics"
+			r.quiet("bulk", "start")
+		})
+	}
+}
+
+// Standard output may be gone as well.
+func TestClosedOutput(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		r := newRunner(t, shell)
+		argv := append(slices.Clone(r.shell[1:]), "-c", `exec 0<&- 1>&- 2>&-; exec "$@"`, "sh")
+		argv = append(append(argv, r.shell...), filepath.Join(r.plugins, "xjail/bulk.sh"), "start")
+		cmd := exec.Command(r.shell[0], argv...)
+		cmd.Env = r.environ()
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", r.shell, err)
+		}
+	}
+}

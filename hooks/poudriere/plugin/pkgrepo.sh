@@ -1,0 +1,31 @@
+#!/bin/sh
+# Hook "pkgrepo" of poudriere, for xjail. "xjail poudriere hooks install" wrote it,
+# and writes it anew; what is changed here is not overwritten but reported.
+# @DIGEST@
+#
+# xjail is asked, and nothing is decided here. Whatever becomes of xjail, the
+# answer is to go on, in silence: poudriere ends the whole build when a hook
+# fails. Status 75 alone is meant to stop it, and comes with a sentence.
+
+exec 2>/dev/null
+xjail='@XJAIL@'
+limit='@LIMIT@'
+
+if [ ! -f "$xjail" ] || [ ! -x "$xjail" ]; then
+	exit 0
+fi
+# Some shells take a program of another machine for a script, and run it.
+case $(od -An -tx1 -N20 "$xjail") in
+*7f*45*4c*46*@MACHINE@*) ;;
+*7f*45*4c*46*) exit 0 ;;
+esac
+set -- '@OPTIONS@' poudriere hook '@HOOK@' -- pkgrepo "$@"
+if command -v timeout >/dev/null; then
+	timeout -s KILL "$limit" "$xjail" "$@" </dev/null
+else
+	"$xjail" "$@" </dev/null
+fi
+if [ $? -eq 75 ]; then
+	exit 75
+fi
+exit 0

@@ -1,0 +1,99 @@
+package poudriere
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/xjail/xjail/internal/fault"
+)
+
+// clean is the snapshot of a jail's dataset that poudriere clones.
+const clean = "clean"
+
+// snapFile is the file in a root by which poudriere tells that it is not in the
+// snapshot itself.
+const snapFile = ".poudriere-snap-" + clean
+
+// dataset is the root's own dataset, as poudriere finds it: by its mount point,
+// among those below ZPOOL and ZROOTFS. It is "" where there is none; then poudriere
+// copies the root.
+func (p *Poudriere) dataset(ctx context.Context, s Settings, root string) (string, error) {
+	if !s.ZFS() || p.find("zfs") == "" {
+		return "", nil
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	out, err := p.run(ctx, "zfs", "list", "-r", "-t", "filesystem", "-H", "-o", "name,mountpoint", s.Dataset())
+	if fault.KindOf(err) == fault.Interrupted {
+		return "", err
+	}
+	if err != nil {
+		return "", fault.Wrap(fault.Failed, err, "ZPOOL and ZROOTFS of poudriere.conf", "zfs list "+s.Dataset())
+	}
+	for line := range strings.Lines(out) {
+		name, mount, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		if mount == root {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// markClean makes the snapshot @clean anew, as poudriere's markfs does, and
+// returns its guid.
+func (p *Poudriere) markClean(ctx context.Context, dataset, dir string) (string, error) {
+	snapshot := dataset + "@" + clean
+	if p.guid(ctx, dataset) != "" {
+		if _, err := p.run(ctx, "zfs", "destroy", snapshot); err != nil {
+			return "", fault.Wrap(fault.KindOf(err), err, "make "+snapshot+" anew", "zfs list -t all -r "+dataset+" shows what was cloned from it; poudriere jail -k ends a jail that runs")
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	if err := root.Remove(snapFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", writeError(err)
+	}
+	if _, err := p.run(ctx, "zfs", "snapshot", snapshot); err != nil {
+		return "", err
+	}
+	f, err := root.OpenFile(snapFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return "", errors.Join(writeError(err), p.dropClean(ctx, dataset, dir, p.guid(ctx, dataset)))
+	}
+	f.Close()
+	return p.guid(ctx, dataset), nil
+}
+
+// guid is that of the snapshot @clean, "" when there is none.
+func (p *Poudriere) guid(ctx context.Context, dataset string) string {
+	out, err := p.run(ctx, "zfs", "get", "-H", "-p", "-o", "value", "guid", dataset+"@"+clean)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
+// dropClean removes the snapshot @clean when it is still the one of that guid.
+func (p *Poudriere) dropClean(ctx context.Context, dataset, dir, guid string) error {
+	if guid == "" || p.guid(ctx, dataset) != guid {
+		return nil
+	}
+	if _, err := p.run(ctx, "zfs", "destroy", dataset+"@"+clean); err != nil {
+		return fault.Wrap(fault.KindOf(err), err, "remove the snapshot", "zfs list -t all -r "+dataset+" shows what was cloned from it")
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil //nolint:nilerr // the root is gone, and the file with it
+	}
+	defer root.Close()
+	_ = root.Remove(snapFile)
+	return nil
+}

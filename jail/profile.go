@@ -1,0 +1,147 @@
+package jail
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/xjail/xjail/arch"
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/profile"
+	"github.com/xjail/xjail/profile/ptrace"
+)
+
+// Profile asks that everything that a command starts is followed, and how it is
+// told.
+type Profile struct {
+	// Output is the file of the profile; "" for sums alone. The command goes on when
+	// this process is killed, if there is one, and the file is written to its end.
+	Output string
+	// Force lets Output be a file that is there.
+	Force bool
+	// Xjail is the version of xjail, and Subject what the command builds: both for
+	// the file.
+	Xjail, Subject string
+
+	// Sums are what was seen, when Exec has come back; nil when the command never
+	// began. Unwritten is why Output is not whole.
+	Sums      *profile.Sums
+	Unwritten string
+
+	file *os.File
+	lock *lock
+}
+
+// profiling is what the process that follows a command needs to know.
+type profiling struct {
+	Header    profile.Header
+	Emulators []ptrace.Emulator // of the machine; the jail's are in its root
+	File      bool
+}
+
+// execProfiled is Exec of a command that is followed. A file that was made for one
+// that never began goes again.
+func (s Store) execProfiled(ctx context.Context, r *Record, c *Command, l *lock) (int, error) {
+	run := s.exec
+	if runtime.GOOS == "freebsd" {
+		run = s.execTraced
+	}
+	p := c.Profile
+	p.lock = l
+	if p.Output == "" {
+		return run(ctx, r, c)
+	}
+	made, err := p.open()
+	if err != nil {
+		return 0, err
+	}
+	defer p.file.Close()
+	status, err := run(ctx, r, c)
+	if st, serr := p.file.Stat(); made && err != nil && serr == nil && st.Size() == 0 {
+		_ = os.Remove(p.Output)
+	}
+	return status, err
+}
+
+// open opens the file and tells whether it was made. One that is there stays as it
+// is until the command begins.
+func (p *Profile) open() (made bool, err error) {
+	flags := os.O_WRONLY | syscall.O_NONBLOCK
+	p.file, err = os.OpenFile(p.Output, flags|os.O_CREATE|os.O_EXCL, 0o666)
+	if err == nil {
+		return true, nil
+	}
+	st, serr := os.Stat(p.Output)
+	switch {
+	case !errors.Is(err, fs.ErrExist):
+	case serr == nil && st.Mode().IsRegular() && !p.Force:
+		return false, fault.New(fault.Exists, "--force writes over it; --output names another", "%s is there already", p.Output)
+	default:
+		p.file, err = os.OpenFile(p.Output, flags, 0)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, fault.Wrap(fault.NotFound, err, "profile", "--output names a file in a directory that is there")
+	}
+	return false, writeError(err)
+}
+
+// profiling is what is told to the process that follows the command.
+func (s Store) profiling(r *Record, c *Command) *profiling {
+	if c.Profile == nil {
+		return nil
+	}
+	p := &profiling{File: c.Profile.file != nil, Header: profile.Header{
+		Xjail: c.Profile.Xjail, Subject: c.Profile.Subject,
+		Jail: r.Name, Arch: r.Arch, Guest: r.Guest, Collector: "ptrace", Command: c.Argv,
+		Emulators: []profile.Emulator{},
+	}}
+	if host := arch.Host(); host != nil {
+		p.Header.Host = host.Name
+	}
+	for _, e := range r.Activators {
+		known := profile.Emulator{Path: e.Interpreter, Arch: r.Arch}
+		if r.Emulator != nil {
+			known.Version = r.Emulator.Version
+		}
+		p.Header.Emulators = append(p.Header.Emulators, known)
+	}
+	if m, err := s.LoadTools(r.Name); err == nil && m != nil && !c.NoTools {
+		p.Header.Tools = m.Source + " " + m.Release
+	}
+	if len(r.Activators) == 0 || r.Global {
+		p.Emulators = machineEmulators()
+	}
+	return p
+}
+
+// machineEmulators are the interpreters that the machine's table of activators
+// has, as they are now. A jail without a table of its own sees them too.
+func machineEmulators() []ptrace.Emulator {
+	entries, err := MachineTable().List()
+	if err != nil {
+		return nil // there is no table, so nothing is emulated by it
+	}
+	var list []ptrace.Emulator
+	for _, e := range entries {
+		if id, ok := emulatorAt(e.Interpreter, e.Flags.PreserveArgv0); ok && e.Enabled {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// emulatorAt identifies the file of an emulator.
+func emulatorAt(name string, argv0 bool) (ptrace.Emulator, bool) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return ptrace.Emulator{}, false
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ptrace.Emulator{}, false
+	}
+	return ptrace.Emulator{Path: name, Dev: uint64(sys.Dev), Ino: uint64(sys.Ino), Argv0: argv0}, true //nolint:unconvert // other types on other systems
+}

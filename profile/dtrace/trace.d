@@ -1,0 +1,114 @@
+/*
+ * What runs below the process $1, a line for each event, fields between tabs.
+ * %S escapes tabs, ends of lines and what else is not printable, so that no name
+ * and no argument makes a line of its own.
+ *
+ *   B format time walltime       it has begun
+ *   F time pid child jid         fork(2), vfork(2), rfork(2)
+ *   X time pid jid cpu uticks sticks execname first previous last args
+ *                                execve(2): the file that was asked for, and those
+ *                                that it led to; cpu is that of the program before
+ *   N time pid errno file        execve(2) failed
+ *   E time pid reason status signal cpu uticks sticks maxrss
+ *                                it has ended
+ *   Z time                       the end
+ *
+ * Times and cpu are nanoseconds, ticks those of statclock, maxrss is in KiB.
+ * Arguments are joined by 037; the kernel keeps them up to
+ * kern.ps_arg_cache_limit bytes, and none when there are more.
+ */
+#pragma D option quiet
+#pragma D option temporal
+#pragma D option switchrate=10hz
+#pragma D option bufsize=8m
+#pragma D option dynvarsize=64m
+#pragma D option strsize=1024
+
+int traced[int];
+uint64_t cpu[int];
+
+BEGIN
+{
+	traced[$1] = 1;
+	printf("B\t1\t%d\t%d\n", timestamp, walltimestamp);
+}
+
+sched:::on-cpu
+/traced[pid]/
+{
+	self->on = timestamp;
+}
+
+sched:::off-cpu
+/self->on/
+{
+	cpu[pid] += timestamp - self->on;
+	self->on = 0;
+}
+
+proc:::create
+/traced[pid]/
+{
+	traced[args[0]->p_pid] = 1;
+	printf("F\t%d\t%d\t%d\t%d\n", timestamp, pid, args[0]->p_pid,
+	    curthread->td_ucred->cr_prison->pr_id);
+}
+
+proc:::exec
+/traced[pid] && args[0] != NULL/
+{
+	self->previous = self->last;
+	self->last = stringof(args[0]);
+	self->first = self->depth ? self->first : self->last;
+	self->depth++;
+}
+
+proc:::exec-success
+/traced[pid]/
+{
+	this->p = curthread->td_proc;
+	this->used = cpu[pid] + (self->on ? timestamp - self->on : 0);
+	printf("X\t%d\t%d\t%d\t%d\t%d\t%d\t%S\t%S\t%S\t%S\t%S\n",
+	    timestamp, pid, curthread->td_ucred->cr_prison->pr_id, this->used,
+	    this->p->p_rux.rux_uticks + curthread->td_uticks,
+	    this->p->p_rux.rux_sticks + curthread->td_sticks,
+	    execname, self->first, self->depth > 1 ? self->previous : "",
+	    self->last, this->p->p_args == NULL ? "" :
+	    memstr(this->p->p_args->ar_args, '\037', this->p->p_args->ar_length));
+	cpu[pid] = 0;
+	self->on = timestamp;
+	self->first = 0;
+	self->previous = 0;
+	self->last = 0;
+	self->depth = 0;
+}
+
+proc:::exec-failure
+/traced[pid]/
+{
+	printf("N\t%d\t%d\t%d\t%S\n", timestamp, pid, (int)args[0], self->first);
+	self->first = 0;
+	self->previous = 0;
+	self->last = 0;
+	self->depth = 0;
+}
+
+proc:::exit
+/traced[pid]/
+{
+	this->p = curthread->td_proc;
+	this->used = cpu[pid] + (self->on ? timestamp - self->on : 0);
+	printf("E\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+	    timestamp, pid, (int)args[0], this->p->p_xexit, this->p->p_xsig,
+	    this->used, this->p->p_rux.rux_uticks + curthread->td_uticks,
+	    this->p->p_rux.rux_sticks + curthread->td_sticks,
+	    curthread->td_ru.ru_maxrss);
+	cpu[pid] = 0;
+	traced[pid] = 0;
+	self->on = 0;
+}
+
+END
+{
+	printf("Z\t%d\n", timestamp);
+}
