@@ -94,7 +94,7 @@ func (p *Poudriere) SetLimits(s Subject, slowness float64, values []LimitValue) 
 	if err := r.save(s.Dir); err != nil {
 		return nil, err
 	}
-	if err := replaceFile(f.Path, text); err != nil {
+	if err := replaceFile(f.Path, tempOf(f.Path), text); err != nil {
 		r.Limits = old
 		return nil, errors.Join(err, r.save(s.Dir))
 	}

@@ -170,6 +170,7 @@ func (w *World) Run(ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
+	properties.Mnt = strings.TrimSpace(properties.Mnt) // as words of poudriere's shell are
 	j := &job{World: w, call: c, jail: properties}
 	_, j.name = properties.Target()
 	if a, err := arch.Lookup(j.name); err == nil {
