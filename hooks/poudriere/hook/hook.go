@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/xjail/xjail/activators"
@@ -140,9 +141,9 @@ func (c *Call) config() poudriere.Config {
 	return c.Config
 }
 
-// readLine reads a file of one line.
+// readLine reads a file of one line, and does not wait for one who writes it.
 func readLine(name string) (string, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
