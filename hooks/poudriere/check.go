@@ -32,6 +32,8 @@ func (p *Poudriere) Check(ctx context.Context, s Subject) []jail.Check {
 	switch {
 	case r.Begun:
 		return failed("its registration was interrupted", register+", or "+unregister)
+	case fault.KindOf(err) == fault.NotFound && r.follow():
+		return failed("poudriere calls it "+r.Jail.Name+" now", register)
 	case fault.KindOf(err) == fault.NotFound:
 		return failed("poudriere has no jail "+r.Jail.Name+" any more", register+", or "+unregister)
 	case err != nil:

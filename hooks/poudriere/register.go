@@ -127,6 +127,7 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	renamed := old != nil && old.follow()
 	name := req.As
 	switch {
 	case name == "" && old != nil:
@@ -154,7 +155,7 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	}
 	return &Plan{
 		Jail: Jail{Name: name, Version: facts.Version, Arch: archName, Mnt: s.Root, Method: "null", PkgBase: "0"},
-		Etc:  p.Etc, subject: s, renew: req.Renew || old != nil && !old.Updated.Equal(s.Updated), old: old, asked: asked,
+		Etc:  p.Etc, subject: s, renew: req.Renew || renamed || old != nil && !old.Updated.Equal(s.Updated), old: old, asked: asked,
 	}, nil
 }
 
@@ -183,6 +184,9 @@ func taken(now *Jail) error {
 
 func (p *Poudriere) accepts(s Subject, name string) error {
 	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := p.checkEtc(); err != nil {
 		return err
 	}
 	if !p.Configured() && !isDir(p.Dir()) {
@@ -396,6 +400,7 @@ func (p *Poudriere) PlanRemoval(ctx context.Context, dir string) (*Removal, erro
 		return nil, err
 	}
 	c := r.Config()
+	r.follow()
 	if err := c.checkIdle(r.Jail.Name); err != nil {
 		return nil, err
 	}
@@ -459,6 +464,7 @@ func (p *Poudriere) Unregister(ctx context.Context, dir string) (*Removal, error
 		return nil, err
 	}
 	c := r.Config()
+	r.follow()
 	for _, path := range rm.Paths {
 		switch path {
 		case filepath.Join(c.jails(), r.Jail.Name):

@@ -298,3 +298,63 @@ func readDir(t *testing.T, dir string) []string {
 	}
 	return names
 }
+
+// Poudriere finds neither jails nor hooks below a path that its shell splits.
+func TestEtcWithBlanks(t *testing.T) {
+	w := newWorld(t)
+	spaced := filepath.Join(filepath.Dir(w.Etc), "e t c")
+	if err := os.Rename(w.Etc, spaced); err != nil {
+		t.Fatal(err)
+	}
+	w.Etc = spaced
+	if _, err := w.register(t, Request{}); fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+		t.Errorf("register: %v", err)
+	}
+	if _, err := w.InstallPlugin(Plugin{Program: "/bin/sh", Limit: time.Second}, false, false); fault.KindOf(err) != fault.Usage || fault.HintOf(err) == "" {
+		t.Errorf("install: %v", err)
+	}
+	if left := readDir(t, spaced); len(left) != 1 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// Poudriere can give a jail another name: that one is followed.
+func TestRenamed(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.register(t, Request{}); err != nil {
+		t.Fatal(err)
+	}
+	values := RaiseLimits(map[string]int{"NOHANG_TIME": 60}, 2)
+	if _, err := w.SetLimits(w.subject, 2, values); err != nil {
+		t.Fatal(err)
+	}
+	rename := func(from, to string) {
+		if err := os.Rename(filepath.Join(w.jails(), from), filepath.Join(w.jails(), to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("13mips64", "new")
+	if c := w.Check(t.Context(), w.subject); c[0].Result != jail.Failed || !strings.Contains(c[0].Message, "calls it new now") {
+		t.Errorf("%+v", c)
+	}
+	if _, err := w.register(t, Request{As: "13mips64"}); fault.KindOf(err) != fault.Exists {
+		t.Errorf("under the old name: %v", err)
+	}
+	if r, err := w.register(t, Request{}); err != nil || r.Jail.Name != "new" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := w.SetLimits(w.subject, 2, values); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Check(t.Context(), w.subject); len(c) != 1 || c[0].Result != jail.OK {
+		t.Errorf("%+v", c)
+	}
+	if left := readDir(t, w.Dir()); len(left) != 2 || left[1] != "new-poudriere.conf" {
+		t.Errorf("in poudriere.d: %q", left)
+	}
+	rename("new", "newer")
+	if rm, err := w.Unregister(t.Context(), w.subject.Dir); err != nil || rm.Name != "newer" {
+		t.Errorf("%+v, %v", rm, err)
+	}
+	w.wantNothing(t)
+}

@@ -112,6 +112,23 @@ func replaceFile(name, tmp, text string) error {
 	return syncDir(filepath.Dir(name))
 }
 
+// follow takes the name that poudriere jail -r gave the jail since, and tells
+// whether there is one: the jail of another name with the same root.
+func (r *Registration) follow() bool {
+	c := r.Config()
+	if r.Begun || c.Exists(r.Jail.Name) {
+		return false
+	}
+	names, _ := c.Jails() // without it there is none
+	for _, name := range names {
+		if now, err := c.Jail(name); err == nil && checkName(name) == nil && ours(r, now) {
+			r.Jail.Name = name
+			return true
+		}
+	}
+	return false
+}
+
 // CheckIdle refuses while poudriere runs with the jail; the error is
 // fault.Locked.
 func (r *Registration) CheckIdle() error { return r.Config().checkIdle(r.Jail.Name) }
