@@ -62,9 +62,10 @@ const propertyMax = 8 << 10
 // Target splits Arch as poudriere does: what is before the first dot, and what
 // is behind it. Where there is no dot both are the whole.
 func (j *Jail) Target() (target, targetArch string) {
-	target, targetArch, dotted := strings.Cut(j.Arch, ".")
+	name := strings.TrimSpace(j.Arch) // as words of poudriere's shell are
+	target, targetArch, dotted := strings.Cut(name, ".")
 	if !dotted {
-		return j.Arch, j.Arch
+		return name, name
 	}
 	return target, targetArch
 }
