@@ -32,6 +32,8 @@ func (p *Poudriere) Check(ctx context.Context, s Subject) []jail.Check {
 	switch {
 	case r.Begun:
 		return failed("its registration was interrupted", register+", or "+unregister)
+	case fault.KindOf(err) == fault.NotFound && r.follow():
+		return failed("poudriere calls it "+r.Jail.Name+" now", register)
 	case fault.KindOf(err) == fault.NotFound:
 		return failed("poudriere has no jail "+r.Jail.Name+" any more", register+", or "+unregister)
 	case err != nil:
@@ -64,8 +66,29 @@ func (p *Poudriere) disagrees(ctx context.Context, s Subject, r *Registration, n
 		return "poudriere takes it for " + now.Version + ", and it is " + facts.Version
 	case !r.Updated.Equal(s.Updated):
 		return "poudriere was not told that the jail was updated"
-	case r.Dataset != "" && p.guid(ctx, r.Dataset) == "":
-		return "the dataset " + r.Dataset + " has no snapshot @" + clean + ", which poudriere clones"
+	}
+	return p.lacksClean(ctx, s, r)
+}
+
+// lacksClean says that there is no snapshot which poudriere would clone; "" when
+// there is one, or none is wanted.
+func (p *Poudriere) lacksClean(ctx context.Context, s Subject, r *Registration) string {
+	dataset := r.Dataset
+	if dataset == "" {
+		// Poudriere may have gone over to ZFS since.
+		settings, err := r.Config().Settings("")
+		if err == nil {
+			dataset, err = p.dataset(ctx, settings, s.Root)
+		}
+		if err != nil || dataset == "" {
+			return ""
+		}
+	}
+	switch guid, err := p.guid(ctx, dataset); {
+	case err != nil:
+		return err.Error()
+	case guid == "":
+		return "the dataset " + dataset + " has no snapshot @" + clean + ", which poudriere clones"
 	}
 	return ""
 }

@@ -185,5 +185,6 @@ func (b *Build) Write(s Subject) (string, error) {
 		return "", writeError(err)
 	}
 	b.Env = append(b.Env, "__MAKE_CONF="+path.Join(BuildMount, "make.conf"))
-	return dir, replaceFile(filepath.Join(dir, "make.conf"), b.MakeConf)
+	name := filepath.Join(dir, "make.conf")
+	return dir, replaceFile(name, name+newSuffix, b.MakeConf)
 }

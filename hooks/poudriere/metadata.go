@@ -62,9 +62,10 @@ const propertyMax = 8 << 10
 // Target splits Arch as poudriere does: what is before the first dot, and what
 // is behind it. Where there is no dot both are the whole.
 func (j *Jail) Target() (target, targetArch string) {
-	target, targetArch, dotted := strings.Cut(j.Arch, ".")
+	name := strings.TrimSpace(j.Arch) // as words of poudriere's shell are
+	target, targetArch, dotted := strings.Cut(name, ".")
 	if !dotted {
-		return j.Arch, j.Arch
+		return name, name
 	}
 	return target, targetArch
 }
@@ -178,22 +179,22 @@ func (j *Jail) fill(dir string) error {
 
 // set replaces one property in one step, as poudriere's jset does.
 func (c Config) set(jail, property, value string) error {
-	name := filepath.Join(c.jails(), jail, property)
-	tmp := filepath.Join(filepath.Dir(name), "."+property+tempSuffix)
-	_ = os.Remove(tmp) // of one that was killed
-	err := writeNew(tmp, value+"\n")
-	if err == nil {
-		err = os.Rename(tmp, name)
-	}
+	unlock, err := c.lock()
 	if err != nil {
-		_ = os.Remove(tmp)
-		return writeError(err)
+		return err
 	}
-	return syncDir(filepath.Dir(name))
+	defer unlock()
+	name := filepath.Join(c.jails(), jail, property)
+	return replaceFile(name, tempOf(name), value+"\n")
 }
 
 // tempSuffix ends the names of files that are about to replace others.
 const tempSuffix = ".xjail"
+
+// tempOf is the file that is about to replace another.
+func tempOf(name string) string {
+	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+tempSuffix)
+}
 
 // writeNew writes a file that is not there, and flushes it.
 func writeNew(name, text string) error {
@@ -221,10 +222,44 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
+// lock keeps other xjails from writing poudriere's metadata until unlock is
+// called: two jails may be registered under one name at the same time, each by
+// its own lock. The directory itself is locked, so that no file is left for it.
+func (c Config) lock() (unlock func(), err error) {
+	dir, err := os.Open(c.jails())
+	if err != nil {
+		return nil, writeError(err)
+	}
+	for {
+		if err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, fault.Wrap(fault.Failed, err, "lock "+c.jails(), "")
+	}
+	return func() { dir.Close() }, nil
+}
+
 // removeJail takes away jails/NAME, and nothing that poudriere would not have
-// put there: a file that is not known is a reason to stop.
+// put there: a link, or a file that is not known, is a reason to stop.
 func (c Config) removeJail(name string) error {
 	dir := filepath.Join(c.jails(), name)
+	st, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return writeError(err)
+	case !st.IsDir():
+		return fault.New(fault.Unsafe, "look where it leads, and remove it", "%s is no directory, and poudriere makes one", dir)
+	}
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -276,17 +311,45 @@ func sameDevice(a, b string) bool {
 	return ok1 && ok2 && x.Dev == y.Dev
 }
 
-// clearTemp removes what temp names, which nobody but xjail makes.
-func clearTemp(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+// dropTemp removes what a killed command left under temp of a name.
+func (c Config) dropTemp(name string) error {
+	if _, err := os.Lstat(c.temp(name)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	unlock, err := c.lock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return clearTemp(c.temp(name)) // without jails there is nobody who writes
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return clearTemp(c.temp(name))
+}
+
+// clearTemp removes what temp names: a directory of files. Anything else is not
+// xjail's, and a link may lead to what is somebody's.
+func clearTemp(dir string) error {
+	st, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return writeError(err)
+	case !st.IsDir():
+		return fault.New(fault.Unsafe, "look what it is, and remove it", "%s is no directory, and in the way", dir)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return writeError(err)
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return writeError(err)
 	}
 	for _, e := range entries {
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+		if err := root.Remove(e.Name()); err != nil {
 			return writeError(err)
 		}
 	}
@@ -298,15 +361,20 @@ func (c Config) put(j *Jail) error {
 	if err := os.MkdirAll(c.jails(), 0o755); err != nil {
 		return writeError(err)
 	}
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	tmp, dir := c.temp(j.Name), filepath.Join(c.jails(), j.Name)
 	if err := clearTemp(tmp); err != nil {
 		return err
 	}
-	err := j.fill(tmp)
+	err = j.fill(tmp)
 	if err == nil {
 		// Rename replaces an empty directory on some systems.
 		if _, lerr := os.Lstat(dir); lerr == nil {
-			err = fs.ErrExist
+			err = fault.New(fault.Exists, "another name with --as, or look what "+dir+" is", "poudriere has a jail %s by now", j.Name)
 		} else {
 			err = os.Rename(tmp, dir)
 		}

@@ -46,6 +46,17 @@ func plainName(name string) string {
 // a root's, cannot have in them.
 const awkward = " \t\n\r:*?[]\"'`$\\;&|<>(){}#~!"
 
+// checkEtc refuses a place for poudriere's configuration in which poudriere would
+// find neither its jails nor its hooks, without a word.
+func (c Config) checkEtc() error {
+	i := strings.IndexAny(c.Etc, awkward)
+	if i < 0 {
+		return nil
+	}
+	return fault.New(fault.Usage, "move it, and say --poudriere-etc DIR; poudriere wants POUDRIERE_ETC=DIR",
+		"poudriere cannot have its configuration in %q: it takes no %q there", c.Etc, string(c.Etc[i]))
+}
+
 // nullPath is the longest path below a root that poudriere mounts from it where
 // nothing else is configured: NULLFS_PATHS.
 const nullPath = "/usr/share"

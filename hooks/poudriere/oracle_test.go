@@ -78,6 +78,52 @@ jset 13mips64 pkgbase 0
 	}
 }
 
+// What poudriere's own commands make of a registration: the list, another name,
+// and that it forgets the jail and keeps its root.
+func TestOracleCommands(t *testing.T) {
+	w := newWorld(t)
+	writeFile(t, filepath.Join(w.subject.Root, "bin/freebsd-version"), "USERLAND_VERSION=\"13.2-RELEASE-p11\"\n")
+	script := `
+display_setup() { :; }; display_add() { echo "$*"; }; display_output() { :; }
+date() { echo "$3"; }
+jail_runs() { return 1; }; clean_jail_data() { :; }; destroyfs() { echo "DESTROYED $*"; }
+NAMEONLY=0 QUIET=0
+list_jail
+_jget version 13mips64 version; _jget arch 13mips64 arch; _jget mnt 13mips64 mnt
+awk '/\#define __FreeBSD_version/ { print $3 }' "$mnt/usr/include/sys/param.h" 2>/dev/null
+JAILNAME=13mips64 NEWJAILNAME=renamed
+rename_jail >/dev/null
+jail_exists renamed && echo renamed
+JAILNAME=renamed JAILMNT=$mnt
+rm() { command rm -rf "${2}"; }; find() { :; }
+delete_jail >/dev/null
+jail_exists renamed || echo forgotten
+`
+	src := poudrieretest.Checkout(t)
+	functions := append([]string{"list_jail", "rename_jail", "delete_jail"}, attributes...)
+	for _, sh := range poudrieretest.Shells(t) {
+		r, err := w.register(t, Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := poudrieretest.Run(t, sh, poudrieretest.Stubs+src.Functions(t, functions...)+script, "POUDRIERED="+w.Dir(), "POUDRIERE_DATA="+t.TempDir())
+		line := "13mips64 13.2-RELEASE-p11 1302001 mips.mips64 null 1700000000 " + r.Jail.Mnt + "\n"
+		if !strings.Contains(out.Stdout, line) || !strings.HasSuffix(out.Stdout, "1302001\nrenamed\nforgotten\n") || strings.Contains(out.Stdout, "DESTROYED") {
+			t.Errorf("%s: %+v", poudrieretest.Name(sh), out)
+		}
+		if _, err := os.Stat(filepath.Join(w.subject.Root, "bin/sh")); err != nil {
+			t.Error(err)
+		}
+		if c := w.Check(t.Context(), w.subject); c[0].Result != jail.Failed {
+			t.Errorf("%+v", c)
+		}
+		if _, err := w.Unregister(t.Context(), w.subject.Dir); err != nil {
+			t.Error(err)
+		}
+		w.wantNothing(t)
+	}
+}
+
 // check_emulation finds the emulator by the activator that xjail makes on
 // FreeBSD, printed by xjail binmiscctl; and not by others.
 func TestOracleCheckEmulation(t *testing.T) {

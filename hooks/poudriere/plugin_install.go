@@ -20,7 +20,7 @@ const pluginMode = 0o644
 // unless force is given. A dry run writes nothing either way. Poudriere sees each
 // file as it was or as it is to be, and no plugin in part where there was none.
 func (c Config) InstallPlugin(p Plugin, force, dryRun bool) ([]PluginFile, error) {
-	if err := p.check(); err != nil {
+	if err := errors.Join(p.check(), c.checkEtc()); err != nil {
 		return nil, err
 	}
 	var err error

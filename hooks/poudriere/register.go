@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/xjail/xjail/arch"
@@ -87,17 +88,14 @@ func (p *Poudriere) Plan(ctx context.Context, s Subject, req Request) (*Plan, er
 	if err := p.planKnown(plan); err != nil {
 		return nil, err
 	}
+	if err := p.planDataset(ctx, plan); err != nil {
+		return nil, err
+	}
 	if plan.Nothing() {
+		plan.Dataset = ""
 		return plan, nil
 	}
 	if err := p.checkIdle(plan.Jail.Name); err != nil {
-		return nil, err
-	}
-	settings, err := p.Settings("")
-	if err != nil {
-		return nil, err
-	}
-	if plan.Dataset, err = p.dataset(ctx, settings, s.Root); err != nil {
 		return nil, err
 	}
 	plan.Through = byXjail
@@ -107,12 +105,29 @@ func (p *Poudriere) Plan(ctx context.Context, s Subject, req Request) (*Plan, er
 	return plan, nil
 }
 
+// planDataset looks whether poudriere will clone the root by ZFS. A snapshot that
+// it would clone and that is not there, since somebody removed it or went over to
+// ZFS, has to be made also when nothing else has changed.
+func (p *Poudriere) planDataset(ctx context.Context, plan *Plan) error {
+	settings, err := p.Settings("")
+	if err != nil {
+		return err
+	}
+	if plan.Dataset, err = p.dataset(ctx, settings, plan.subject.Root); err != nil || plan.Dataset == "" {
+		return err
+	}
+	guid, err := p.guid(ctx, plan.Dataset)
+	plan.renew = plan.renew || guid == ""
+	return err
+}
+
 // planJail is what poudriere will be told.
 func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	old, err := Load(s.Dir)
 	if err != nil {
 		return nil, err
 	}
+	renamed := old != nil && old.follow()
 	name := req.As
 	switch {
 	case name == "" && old != nil:
@@ -140,7 +155,7 @@ func (p *Poudriere) planJail(s Subject, req Request) (*Plan, error) {
 	}
 	return &Plan{
 		Jail: Jail{Name: name, Version: facts.Version, Arch: archName, Mnt: s.Root, Method: "null", PkgBase: "0"},
-		Etc:  p.Etc, subject: s, renew: req.Renew || old != nil && !old.Updated.Equal(s.Updated), old: old, asked: asked,
+		Etc:  p.Etc, subject: s, renew: req.Renew || renamed || old != nil && !old.Updated.Equal(s.Updated), old: old, asked: asked,
 	}, nil
 }
 
@@ -169,6 +184,9 @@ func taken(now *Jail) error {
 
 func (p *Poudriere) accepts(s Subject, name string) error {
 	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := p.checkEtc(); err != nil {
 		return err
 	}
 	if !p.Configured() && !isDir(p.Dir()) {
@@ -204,9 +222,10 @@ func (p *Poudriere) planKnown(plan *Plan) error {
 }
 
 // ours tells whether a jail of poudriere's is what a registration made: others
-// may have removed that and made one of the same name.
+// may have removed that and made one of the same name. Blanks at the end of a
+// property go when poudriere's shell splits its words.
 func ours(r *Registration, now *Jail) bool {
-	return now.Method == "null" && now.Mnt == r.Jail.Mnt
+	return strings.TrimSpace(now.Method) == "null" && strings.TrimSpace(now.Mnt) == r.Jail.Mnt
 }
 
 // value is a property by its name.
@@ -309,9 +328,9 @@ func (p *Poudriere) registerThrough(ctx context.Context, plan *Plan, r *Registra
 		return fault.New(fault.Failed, "--direct writes its files without poudriere", "poudriere registered %s %s at %s instead of %s at %s", now.Version, now.Arch, now.Mnt, plan.Jail.Arch, plan.Jail.Mnt)
 	}
 	if plan.Dataset != "" {
-		r.Snapshot = p.guid(ctx, plan.Dataset)
+		r.Snapshot, err = p.guid(ctx, plan.Dataset)
 	}
-	return nil
+	return err
 }
 
 // snapshot makes @clean anew where the root is a dataset.
@@ -349,7 +368,7 @@ func (p *Poudriere) renew(ctx context.Context, plan *Plan, r *Registration) (*Re
 // undo takes away what a registration that failed has made.
 func (p *Poudriere) undo(ctx context.Context, s Subject, r *Registration) error {
 	c := r.Config()
-	err := clearTemp(c.temp(r.Jail.Name))
+	err := c.dropTemp(r.Jail.Name)
 	if now, jerr := c.Jail(r.Jail.Name); jerr == nil && ours(r, now) {
 		err = errors.Join(err, c.removeJail(r.Jail.Name))
 	}
@@ -381,6 +400,7 @@ func (p *Poudriere) PlanRemoval(ctx context.Context, dir string) (*Removal, erro
 		return nil, err
 	}
 	c := r.Config()
+	r.follow()
 	if err := c.checkIdle(r.Jail.Name); err != nil {
 		return nil, err
 	}
@@ -402,14 +422,24 @@ func (p *Poudriere) PlanRemoval(ctx context.Context, dir string) (*Removal, erro
 	if r.Limits != nil {
 		rm.limits(r.Limits)
 	}
-	if r.Dataset != "" && r.Snapshot != "" && p.guid(ctx, r.Dataset) == r.Snapshot {
-		rm.Snapshot = r.Dataset + "@" + clean
+	if r.Dataset != "" && r.Snapshot != "" {
+		guid, err := p.guid(ctx, r.Dataset)
+		if err != nil {
+			return nil, err
+		}
+		if guid == r.Snapshot {
+			rm.Snapshot = r.Dataset + "@" + clean
+		}
 	}
 	return rm, nil
 }
 
-// limits adds the file of the times, when it is as it was written.
+// limits adds the file of the times, when it is as it was written, and what a
+// killed command left beside it.
 func (rm *Removal) limits(f *LimitsFile) {
+	if _, err := os.Lstat(tempOf(f.Path)); err == nil {
+		rm.Paths = append(rm.Paths, tempOf(f.Path))
+	}
 	switch sum, err := digest(f.Path); {
 	case err != nil:
 	case sum == f.SHA256:
@@ -423,20 +453,24 @@ func (rm *Removal) limits(f *LimitsFile) {
 // of its own, packages and logs, stays. nil when it was not told of it.
 func (p *Poudriere) Unregister(ctx context.Context, dir string) (*Removal, error) {
 	rm, err := p.PlanRemoval(ctx, dir)
-	if err != nil || rm == nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case rm == nil:
+		return nil, forget(dir) // of one that was killed before it began
 	}
 	r, err := Load(dir)
 	if err != nil {
 		return nil, err
 	}
 	c := r.Config()
+	r.follow()
 	for _, path := range rm.Paths {
 		switch path {
 		case filepath.Join(c.jails(), r.Jail.Name):
 			err = c.removeJail(r.Jail.Name)
 		case c.temp(r.Jail.Name):
-			err = clearTemp(path)
+			err = c.dropTemp(r.Jail.Name)
 		default:
 			err = writeError(os.Remove(path))
 		}

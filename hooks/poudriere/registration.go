@@ -43,6 +43,10 @@ type LimitsFile struct {
 	Slowness float64 `json:"slowness"`
 }
 
+// newSuffix is what a jail's directory may have while its registration is written:
+// package jail knows the name.
+const newSuffix = ".new"
+
 // registrationVersion is written into every file; a newer one is not read.
 const registrationVersion = 1
 
@@ -79,13 +83,14 @@ func (r *Registration) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, jail.RegistrationName), string(text)+"\n")
+	name := filepath.Join(dir, jail.RegistrationName)
+	return replaceFile(name, name+newSuffix, string(text)+"\n")
 }
 
 // forget removes the file.
 func forget(dir string) error {
 	name := filepath.Join(dir, jail.RegistrationName)
-	_ = os.Remove(name + ".new")
+	_ = os.Remove(name + newSuffix)
 	err := os.Remove(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -93,9 +98,8 @@ func forget(dir string) error {
 	return writeError(err)
 }
 
-// replaceFile replaces a file in one step.
-func replaceFile(name, text string) error {
-	tmp := name + ".new"
+// replaceFile replaces a file in one step, by way of tmp beside it.
+func replaceFile(name, tmp, text string) error {
 	_ = os.Remove(tmp) // of one that was killed
 	err := writeNew(tmp, text)
 	if err == nil {
@@ -106,6 +110,23 @@ func replaceFile(name, text string) error {
 		return writeError(err)
 	}
 	return syncDir(filepath.Dir(name))
+}
+
+// follow takes the name that poudriere jail -r gave the jail since, and tells
+// whether there is one: the jail of another name with the same root.
+func (r *Registration) follow() bool {
+	c := r.Config()
+	if r.Begun || c.Exists(r.Jail.Name) {
+		return false
+	}
+	names, _ := c.Jails() // without it there is none
+	for _, name := range names {
+		if now, err := c.Jail(name); err == nil && checkName(name) == nil && ours(r, now) {
+			r.Jail.Name = name
+			return true
+		}
+	}
+	return false
 }
 
 // CheckIdle refuses while poudriere runs with the jail; the error is

@@ -94,9 +94,13 @@ func (p *Poudriere) SetLimits(s Subject, slowness float64, values []LimitValue) 
 	if err := r.save(s.Dir); err != nil {
 		return nil, err
 	}
-	if err := replaceFile(f.Path, text); err != nil {
+	if err := replaceFile(f.Path, tempOf(f.Path), text); err != nil {
 		r.Limits = old
 		return nil, errors.Join(err, r.save(s.Dir))
+	}
+	// The jail's name was another when the old one was written.
+	if old != nil && old.Path != f.Path && replaceable(old.Path, old) == nil {
+		_ = os.Remove(old.Path) // it does no harm where it stays
 	}
 	return f, nil
 }

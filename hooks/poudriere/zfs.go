@@ -45,10 +45,15 @@ func (p *Poudriere) dataset(ctx context.Context, s Settings, root string) (strin
 }
 
 // markClean makes the snapshot @clean anew, as poudriere's markfs does, and
-// returns its guid.
+// returns its guid. One that is not known by its guid could not be removed later,
+// and is removed now.
 func (p *Poudriere) markClean(ctx context.Context, dataset, dir string) (string, error) {
 	snapshot := dataset + "@" + clean
-	if p.guid(ctx, dataset) != "" {
+	old, err := p.guid(ctx, dataset)
+	if err != nil {
+		return "", err
+	}
+	if old != "" {
 		if _, err := p.run(ctx, "zfs", "destroy", snapshot); err != nil {
 			return "", fault.Wrap(fault.KindOf(err), err, "make "+snapshot+" anew", "zfs list -t all -r "+dataset+" shows what was cloned from it; poudriere jail -k ends a jail that runs")
 		}
@@ -62,29 +67,58 @@ func (p *Poudriere) markClean(ctx context.Context, dataset, dir string) (string,
 		return "", writeError(err)
 	}
 	if _, err := p.run(ctx, "zfs", "snapshot", snapshot); err != nil {
-		return "", err
+		return "", fault.Wrap(fault.KindOf(err), err, "make the snapshot that poudriere clones", "zfs list -t all -r "+dataset+" shows what there is")
 	}
-	f, err := root.OpenFile(snapFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	guid, err := p.noteClean(ctx, root, dataset)
 	if err != nil {
-		return "", errors.Join(writeError(err), p.dropClean(ctx, dataset, dir, p.guid(ctx, dataset)))
+		_, undo := p.run(context.WithoutCancel(ctx), "zfs", "destroy", snapshot)
+		_ = root.Remove(snapFile)
+		return "", errors.Join(err, undo)
 	}
-	f.Close()
-	return p.guid(ctx, dataset), nil
+	return guid, nil
 }
 
-// guid is that of the snapshot @clean, "" when there is none.
-func (p *Poudriere) guid(ctx context.Context, dataset string) string {
-	out, err := p.run(ctx, "zfs", "get", "-H", "-p", "-o", "value", "guid", dataset+"@"+clean)
+// noteClean makes the file by which poudriere tells the root from its snapshot,
+// and returns the guid of that.
+func (p *Poudriere) noteClean(ctx context.Context, root *os.Root, dataset string) (string, error) {
+	f, err := root.OpenFile(snapFile, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
-		return ""
+		return "", writeError(err)
 	}
-	return strings.TrimSpace(out)
+	f.Close()
+	guid, err := p.guid(ctx, dataset)
+	if err == nil && guid == "" {
+		err = fault.New(fault.Failed, "zfs list -t all -r "+dataset+" shows what there is", "%s is gone as soon as it was made", dataset+"@"+clean)
+	}
+	return guid, err
+}
+
+// guid is that of the snapshot @clean, "" when there is none. That zfs(8) cannot
+// tell is an error: a snapshot would be forgotten, and stay.
+func (p *Poudriere) guid(ctx context.Context, dataset string) (string, error) {
+	if p.find("zfs") == "" {
+		return "", nil
+	}
+	snapshot := dataset + "@" + clean
+	out, err := p.run(ctx, "zfs", "get", "-H", "-p", "-o", "value", "guid", snapshot)
+	if err == nil {
+		return strings.TrimSpace(out), nil
+	}
+	for _, none := range []string{"does not exist", "no such pool"} {
+		if strings.Contains(err.Error(), none) {
+			return "", nil
+		}
+	}
+	return "", fault.Wrap(fault.KindOf(err), err, "look for "+snapshot, "zfs list -t all -r "+dataset+" tells more")
 }
 
 // dropClean removes the snapshot @clean when it is still the one of that guid.
 func (p *Poudriere) dropClean(ctx context.Context, dataset, dir, guid string) error {
-	if guid == "" || p.guid(ctx, dataset) != guid {
+	if guid == "" {
 		return nil
+	}
+	if now, err := p.guid(ctx, dataset); err != nil || now != guid {
+		return err
 	}
 	if _, err := p.run(ctx, "zfs", "destroy", dataset+"@"+clean); err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "remove the snapshot", "zfs list -t all -r "+dataset+" shows what was cloned from it")

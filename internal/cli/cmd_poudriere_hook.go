@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,6 +83,10 @@ func runHook(cmd *cobra.Command, g *globals, o *hookOptions, args []string) erro
 	if g.Stdin == os.Stdin {
 		// What hangs in a system call does not hear of the context.
 		defer time.AfterFunc(o.limit+time.Second, func() { os.Exit(0) }).Stop()
+		// timeout(1) has it run in the background of poudriere's terminal, where
+		// stty tostop would stop it at the first word; and when nobody listens any
+		// more there is still the work to be done.
+		signal.Ignore(syscall.SIGTTOU, syscall.SIGPIPE)
 	}
 	said := &hookSays{g: g}
 	w, err := g.hookWorld(o, said)
@@ -162,7 +168,9 @@ func (s *hookSays) end(err error) error {
 			fmt.Fprintf(s.g.Stdout, "xjail: %s\n", answer.Stop)
 		}
 	case err != nil:
-		s.line(err.Error())
+		for line := range strings.Lines(err.Error()) { // errors.Join's
+			s.line(strings.TrimSuffix(line, "\n"))
+		}
 	}
 	if answer.Lines = append([]string{}, s.lines...); s.g.json {
 		_ = s.g.printJSON(answer) // a reader that is gone changes no answer

@@ -66,7 +66,7 @@ func (v *Verdict) hangSentence() string {
 		return fmt.Sprintf("no output for %d seconds", v.Seconds)
 	case v.Rule == "hang/deadlock":
 		return "the emulator waits for itself"
-	case v.Rule == "hang/test":
+	case v.Rule == "hang/test", v.Rule == "hang/something":
 		return "a test took too long"
 	}
 	return "it took too long"

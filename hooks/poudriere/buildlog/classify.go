@@ -70,14 +70,14 @@ func (c *choice) verdict(phase string) Verdict {
 func (c *choice) firstOf(class class, fatal bool) *event {
 	for i := range c.events {
 		e := &c.events[i]
-		if e.rule.class == class && e.rule.cause != Hang && e.fatal == fatal {
+		if e.rule.class == class && (e.rule.cause != Hang || class == exact) && e.fatal == fatal {
 			return e
 		}
 	}
 	if class != soft {
 		return nil
 	}
-	// hang/test and hang/deadlock are events as others.
+	// hang/something and hang/deadlock are events as others.
 	for i := range c.events {
 		if e := &c.events[i]; e.rule.class == soft && e.fatal == fatal {
 			return e

@@ -166,16 +166,17 @@ func (c *choice) signal() string {
 	if s := signalOf(c.main.found); s != "" {
 		return s
 	}
+	// A Java virtual machine ends itself by abort(3) when it has said this.
+	for i := c.main.at; i < min(c.main.at+8, c.end); i++ {
+		if m := javaSignal.FindStringSubmatch(c.lines[i].Text); m != nil {
+			return m[1]
+		}
+	}
 	for i := range c.events {
 		if e := &c.events[i]; e.at >= c.main.at && e.at <= c.main.at+reach && e.rule.cause == EmulatorCrash {
 			if s := signalOf(e.found); s != "" {
 				return s
 			}
-		}
-	}
-	for i := c.main.at; i < min(c.main.at+8, c.end); i++ {
-		if m := javaSignal.FindStringSubmatch(c.lines[i].Text); m != nil {
-			return m[1]
 		}
 	}
 	return ""

@@ -82,7 +82,7 @@ func quoted(t string, afterMessage bool) bool {
 		return !strings.Contains(t, "unable to guess")
 	case afterMessage && (strings.HasPrefix(t, "  ") || strings.HasPrefix(t, "\t")) && strings.ContainsAny(t, ";{}\"("):
 		return true
-	case strings.Contains(t, "warning: ") && !strings.Contains(t, "spurious network"):
+	case strings.Contains(t, "warning: ") && !strings.Contains(t, "spurious network") && !strings.Contains(t, "exited on a signal"):
 		return true
 	}
 	return echoed.MatchString(t)

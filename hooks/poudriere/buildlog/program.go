@@ -100,7 +100,7 @@ func (c *choice) command() string {
 var (
 	assignment = newForm(`^[A-Za-z_]\w*=(?:"[^"]*"|'[^']*'|\S*)`)
 	wrapper    = newForm(`^(?:\+|env|/usr/bin/env|time|nice|exec|sudo|nohup|if|then|&&|;|\(|\||"\$@"|-[a-zA-Z]\w*)$`)
-	programRE  = newForm(`^(?:\.{0,2}/)?[\w.+-]+(?:/[\w.+-]+)*$`)
+	programRE  = newForm(`^(?:\.{0,2}/|\$\{?\w+\}?/)?[\w.+-]+(?:/[\w.+-]+)*$`)
 )
 
 // shortcuts are what quiet makes print instead of a command.

@@ -74,8 +74,13 @@ var buildRules = []rule{
 	{
 		name: "build/test", cause: BuildFailure, class: exact, blame: No,
 		has: []string{"fail", "not ok", "errors while running ctest"},
-		re: re(`^\s*FAIL: `, `^FAILED [\w./-]+::`, `^--- FAIL: `, `^FAIL\t`, `Errors while running CTest`, `test result: FAILED`, `\b[1-9]\d* tests? (?:failed|FAILED)`, `=+ .*\b[1-9]\d* failed\b`,
+		re: re(`^\s*FAIL: `, `^FAILED [\w./-]+::`, `^--- FAIL: `, `^FAIL\t`, `Errors while running CTest`, `test result: FAILED`, `(?:^|[^,] )[1-9]\d* tests? (?:failed|FAILED)`, `=+ .*\b[1-9]\d* failed\b`,
 			`# FAIL:\s+[1-9]`, `^not ok \d+`, `[1-9]\d* (?:of \d+ tests? failed|failed tests?)`, `Failed \d+/\d+ (?:test|sub)`, `[Ff]ailures?: +[1-9]`, `FAILED \((?:failures|errors)=`, `\*\*\*(?:Failed|Exception)`, `^\s*\d+ - \S+ \((?:Failed|SEGFAULT|Subprocess aborted|ILLEGAL)\)`, `Failed Test Logs`),
+	},
+	{
+		// ctest's, before it names the tests and says what became of them.
+		name: "build/tests", cause: BuildFailure, class: soft, blame: No, has: []string{"tests passed, "},
+		re: re(`\d+% tests passed, [1-9]\d* tests? failed out of \d+`),
 	},
 	{
 		name: "build/configure", cause: BuildFailure, class: exact, blame: No, near: 12,
@@ -85,6 +90,11 @@ var buildRules = []rule{
 	{
 		name: "build/command", cause: BuildFailure, class: general, blame: No, has: []string{"not found", "no such file or directory", "permission denied", "read-only file system"},
 		re: re(`(?P<msg>[\w./+-]+): (?:command )?not found$`, `(?P<msg>\S+): No such file or directory`, `\((?:No such file or directory|Permission denied)\)`, `Permission denied`, `Read-only file system`),
+	},
+	{
+		// makepkg and abuild name the function of the recipe.
+		name: "build/recipe", cause: BuildFailure, class: general, blame: No, has: []string{"a failure occurred in", ">>> error: "},
+		re: re(`A failure occurred in (?P<msg>\w+)\(\)`, `^>>> ERROR: \S+: (?P<msg>\w+) failed`),
 	},
 	{
 		name: "build/error", cause: BuildFailure, class: general, blame: No, has: []string{"error", "fatal", "exception", "panic", "failed", "traceback"},

@@ -52,6 +52,17 @@ var abiRules = []rule{
 			`exec user process caused:? "?(?:no such file or directory|exec format error)`, `\bqemu-[a-z][\w-]*: (?:command not found|not found|No such file or directory)`),
 	},
 	{
+		// Pages of the host's that are larger than those of the target, or a file
+		// system without permission to execute.
+		name: "abi/segment", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"failed to map segment"},
+		re: re(`failed to map segment from shared object(?:: Operation not permitted)?$`),
+	},
+	{
+		// bsd.port.mk of a jail that is told another release than it is.
+		name: "abi/osversion", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"osversion"},
+		re: re(`UNAME_r \([^)]*\) and OSVERSION \(\d*\) do not agree`),
+	},
+	{
 		// What a newer jail asks of an older kernel.
 		name: "abi/kernel", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"setrlimit"},
 		re: re(`setrlimit \w+: Invalid argument`),

@@ -22,9 +22,11 @@ var syscallRules = []rule{
 	},
 	{
 		name: "syscall/enosys", cause: MissingSyscall, class: decisive, blame: Perhaps, near: 15,
-		has: []string{"function not implemented", "(os error 78)", "(os error 38)", "enosys"},
+		has: []string{"function not implemented", "(os error 78)", "(os error 38)", "enosys", "error 38", "error 78"},
 		re: re(`(?P<syscall>[a-z_]\w*)(?:\([^)]*\))?(?: failed)?: Function not implemented`, `Function not implemented`,
-			`\(os error (?:78|38)\)`, `\bENOSYS\b`),
+			`\(os error (?:78|38)\)`, `\bENOSYS\b`,
+			// glibc's and musl's loaders have no text for it.
+			`cannot open shared object file: Error (?:38|78)\b`),
 	},
 	{
 		// glibc gives up when a futex call fails as none should: riscv32 and
@@ -93,9 +95,13 @@ var crashRules = []rule{
 			`error: (?:linker|assembler) command failed due to signal`),
 	},
 	{
-		// dpkg's words, and those of perl and of test harnesses.
-		name: "crash/child", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{" by signal", " from signal", " with signal"},
-		re: re(`(?P<prog>[\w.+-]+) subprocess was killed by signal \((?P<signame>`+signals+`|Aborted|Abort trap)`,
+		// dpkg's and apt's words, make's of FreeBSD, and those of perl and of test
+		// harnesses.
+		name: "crash/child", cause: EmulatorCrash, class: decisive, blame: Perhaps,
+		has: []string{" by signal", " from signal", " with signal", " received ", " exited on a signal"},
+		re: re(`[Ss]ub-?process (?P<prog>\S+) received signal (?P<num>4|5|6|7|8|10|11)\b`, `[Ss]ub-?process (?P<prog>\S+) received a (?P<signame>segmentation fault)`,
+			`"(?P<cmd>[^"]+)" exited on a signal`,
+			`(?P<prog>[\w.+-]+) subprocess was killed by signal \((?P<signame>`+signals+`|Aborted|Abort trap)`,
 			`(?:[Kk]illed by|[Tt]erminated by|[Tt]erminated with|[Dd]ied from|[Dd]ied with) signal:? (?P<num>4|5|6|7|8|10|11)\b`,
 			`(?:[Kk]illed by|[Tt]erminated by|[Tt]erminated with|[Dd]ied from|[Dd]ied with) signal:? \(?(?P<signame>`+signals+`|Aborted|Abort trap)`),
 	},
@@ -113,6 +119,11 @@ var crashRules = []rule{
 	{
 		name: "crash/mono", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{"* assertion", "while executing native code", "native crash reporting"},
 		re: re(`Got a (?P<sig>SIG[A-Z]+) while executing native code`, `Native Crash Reporting`, `^\* Assertion(?:: should not be reached)? at \S+:\d+`),
+	},
+	{
+		// Of virtual machines that do not come up, without a reason.
+		name: "crash/virtual-machine", cause: EmulatorCrash, class: soft, blame: Perhaps, has: []string{"kernel pid terminated", "port library failed"},
+		re: re(`^Kernel pid terminated \(`, `Port Library failed to initialize`),
 	},
 	{
 		// The first program of the target that configure runs.
@@ -143,7 +154,7 @@ var crashRules = []rule{
 	{
 		name: "crash/shell", cause: EmulatorCrash, class: decisive, blame: Perhaps,
 		has: []string{"segmentation fault", "bus error", "illegal instruction", "floating point exception", " trap"},
-		re: re(`(?:^|: | )(?P<signame>`+signals+`)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w].*))?[.)]?$`,
+		re: re(`(?:^|: | )(?P<signame>`+signals+`)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w$"].*))?[.)]?$`,
 			`(?P<signame>`+signals+`) *\(core dumped\)`),
 	},
 	{
@@ -155,7 +166,8 @@ var crashRules = []rule{
 		// 128 and the number of a signal, or its negative.
 		name: "crash/status", cause: EmulatorCrash, class: soft, blame: Perhaps,
 		has: []string{" 132", " 133", " 134", " 135", " 136", " 138", " 139", " -4", " -5", " -6", " -7", " -8", " -10", " -11"},
-		re: re(`(?:[Ee]xit(?:ed with)?(?: code| status)?|Error(?: code)?|non-zero code|error code|status|returned):? (?P<status>13[2-689])\b`,
+		re: re(`"(?P<prog>[\w.+-]+)" exited with code (?P<status>13[2-689])\b`,
+			`(?:[Ee]xit(?:ed with)?(?: code| status)?|Error(?: code)?|non-zero code|error code|status|returned):? (?P<status>13[2-689])\b`,
 			`(?:exit (?:code|status)|return(?:ed|code)|failed with code|status):? -(?P<num>4|5|6|7|8|10|11)\b`),
 	},
 }

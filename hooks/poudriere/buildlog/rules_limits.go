@@ -21,8 +21,13 @@ var limitRules = []rule{
 		re: re(`Qemu: Deadlock in (?P<syscall>\w+)`),
 	},
 	{
-		name: "hang/test", cause: Hang, class: soft, blame: Perhaps, has: []string{"timeout", "timed out"},
-		re: re(`\*\*\*Timeout`, `\bTIMEOUT\b +\d`, `[Tt]est timed out after`, `[Tt]imed out after \d+ ?(?:s|sec|min|ms)`, `^\s*\S*[Tt]imeout(?:Error|Exception|Expired)\b`),
+		// What a harness says of the test that it ended: ctest, meson, check.
+		name: "hang/test", cause: Hang, class: exact, blame: Perhaps, has: []string{"timeout"},
+		re: re(`\*\*\*Timeout`, `^\s*\d+ - \S+ \(Timeout\)`, `\bTIMEOUT\b +\d`, `Test timeout expired`),
+	},
+	{
+		name: "hang/something", cause: Hang, class: soft, blame: Perhaps, has: []string{"timeout", "timed out"},
+		re: re(`[Tt]est timed out after`, `[Tt]imed out after \d+ ?(?:s|sec|min|ms)`, `^\s*\S*[Tt]imeout(?:Error|Exception|Expired)\b`),
 	},
 	{
 		name: "disk/full", cause: DiskFull, class: decisive, blame: No,
@@ -36,7 +41,7 @@ var limitRules = []rule{
 		re: re(`(?:Killed|Morto|已杀死|Getötet|Tué|Убито) (?:signal terminated program |\(program )(?P<prog>[\w.+-]+)`,
 			"`(?P<path>[^` ]+)[^`]*` \\(signal: 9, SIGKILL", `\(signal: 9, SIGKILL`, `(?P<prog>[\w.+/-]+): error: unable to execute command: Killed`,
 			`(?P<prog>[\w.+-]+) terminated with signal 9`, `\*\*\* (?:\[(?P<target>[^\]]+)\] )?(?:Signal 9\b|Killed)`,
-			`\*\*\* \[(?:[^\]]*: )?(?P<target>[^\]:]+)\] Killed`, `(?:uncaught target )?signal 9 \(Killed`, `<Signals\.SIGKILL`, `Killed: 9`,
+			`\*\*\* \[(?:[^\]]*: )?(?P<target>[^\]:]+)\] Killed`, `[Ss]ub-?process (?P<prog>\S+) received signal 9\b`, `(?:uncaught target )?signal 9 \(Killed`, `<Signals\.SIGKILL`, `Killed: 9`,
 			`(?:^|: )Killed(?:\s+(?P<cmd>[./\w].*))?$`, `line \d+:\s+\d+ Killed\s+(?P<cmd>\S.*)`),
 	},
 	{

@@ -271,3 +271,25 @@ func TestDamagedMetadata(t *testing.T) {
 		}
 	}
 }
+
+// What others write behind a property goes when poudriere's shell splits words.
+func TestPropertiesWithBlanks(t *testing.T) {
+	m := newMachine(t)
+	dir := filepath.Join(m.dir, "etc/poudriere.d/jails")
+	m.write(filepath.Join(dir, "m64/arch"), "mips.mips64 \n")
+	m.write(filepath.Join(dir, "m64/mnt"), m.root+"\t\n")
+	m.tools(m.root)
+	m.goesOn("bulk", "start")
+	m.says("registered the activator mips64")
+	m.write(filepath.Join(m.ref, "bin/sh"), "")
+	m.goesOn("jail", "mount", m.ref)
+	m.says("copied /nxb-bin")
+	native, err := os.ReadFile(filepath.Join(dir, "home/arch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.write(filepath.Join(dir, "home/arch"), strings.TrimSpace(string(native))+" \n")
+	m.env["JAILNAME"] = "home"
+	m.goesOn("bulk", "start")
+	m.says("")
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -147,4 +148,46 @@ func names(t *testing.T, dir string) []string {
 		list = append(list, e.Name())
 	}
 	return list
+}
+
+// Several builds that begin at the same time, when nothing is registered: all go
+// on, and the entry is xjail's and in its record.
+func TestKernelTogether(t *testing.T) {
+	i := tabletest.Private(t)
+	m := newMachine(t)
+	real, err := os.ReadFile("/usr/bin/qemu-mips64-static")
+	if err != nil {
+		t.Skip(err)
+	}
+	m.write(m.emulator, string(real))
+	m.Table, m.guest, m.inspect = binfmt.New(i.Dir), "linux", qemu.Inspect
+	for range 8 {
+		errs := make([]error, 4)
+		var said sync.Map
+		var all sync.WaitGroup
+		for k := range errs {
+			all.Go(func() {
+				w := *m.World
+				w.Table, w.Say = binfmt.New(i.Dir), func(line string) { said.Store(line, true) }
+				errs[k] = w.Run(t.Context(), &Call{Hook: "bulk", Event: "start", Getenv: func(name string) string { return m.env[name] }})
+			})
+		}
+		all.Wait()
+		said.Range(func(line, _ any) bool {
+			if strings.Contains(line.(string), "cannot") {
+				t.Errorf("said %q", line)
+			}
+			return true
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		own := (&job{World: m.World}).ledger()
+		if e := m.entry(); !own.Owns(e) {
+			t.Errorf("not xjail's: %+v", e)
+		}
+		if err := m.Table.Remove("mips64"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

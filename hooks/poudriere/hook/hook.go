@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/xjail/xjail/activators"
@@ -140,9 +141,9 @@ func (c *Call) config() poudriere.Config {
 	return c.Config
 }
 
-// readLine reads a file of one line.
+// readLine reads a file of one line, and does not wait for one who writes it.
 func readLine(name string) (string, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
@@ -170,6 +171,7 @@ func (w *World) Run(ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
+	properties.Mnt = strings.TrimSpace(properties.Mnt) // as words of poudriere's shell are
 	j := &job{World: w, call: c, jail: properties}
 	_, j.name = properties.Target()
 	if a, err := arch.Lookup(j.name); err == nil {
