@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -169,7 +168,7 @@ func printTop(w io.Writer, s *jail.Snapshot, width, height int) error {
 		lines = lines[:height]
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, cut(line, width)); err != nil {
+		if _, err := fmt.Fprintln(w, ui.Cut(line, width, "")); err != nil {
 			return err
 		}
 	}
@@ -182,15 +181,7 @@ func topCommand(p *jail.Process) string {
 	if len(p.Args) > 1 {
 		text += " " + strings.Join(p.Args[1:], " ")
 	}
-	return printable(cut(text, 2000))
-}
-
-// cut is as much of a line as fits; 0 fits all.
-func cut(line string, width int) string {
-	if width <= 0 || utf8.RuneCountInString(line) <= width {
-		return line
-	}
-	return string([]rune(line)[:width])
+	return printable(ui.Cut(text, 2000, ""))
 }
 
 // clock is a time as top(1) has it: 1:02.30, 3:04:05.
