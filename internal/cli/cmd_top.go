@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,11 +97,15 @@ func followTop(ctx context.Context, store jail.Store, o *topOptions, s *jail.Sna
 	if err != nil {
 		return fault.Wrap(fault.Failed, err, "take the terminal", "--once")
 	}
-	defer func() {
+	leave := func() {
 		fmt.Fprint(out, leaveScreen)
 		_ = term.Restore(int(in.Fd()), old)
-	}()
+	}
+	defer leave()
 	fmt.Fprint(out, enterScreen)
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
 	keys := make(chan byte)
 	go readKeys(in, keys)
 	tick := time.NewTicker(o.interval)
@@ -110,14 +116,46 @@ func followTop(ctx context.Context, store jail.Store, o *topOptions, s *jail.Sna
 		case <-ctx.Done():
 			return nil
 		case k, ok := <-keys:
-			if !ok || k == 'q' || k == 'Q' || k == 3 { // Ctrl-C
+			switch {
+			case !ok || k == 'q' || k == 'Q' || k == ctrl('C'):
 				return nil
+			case k == ctrl('Z'):
+				leave()
+				stopJob()
+				if _, err := term.MakeRaw(int(in.Fd())); err != nil {
+					return nil
+				}
+				fmt.Fprint(out, enterScreen)
 			}
+		case <-resized:
+			continue // the same, for the other size
 		case <-tick.C:
 		}
 		if s, err = store.Processes(s.Jail, s); err != nil {
 			return err
 		}
+	}
+}
+
+// ctrl is what a terminal in raw mode sends for a key with Ctrl.
+func ctrl(key byte) byte { return key & 0x1f }
+
+// noStop is how long it takes to see that nothing stops a job that no shell looks
+// after.
+const noStop = 200 * time.Millisecond
+
+// stopJob stops the job, as the terminal does for Ctrl-Z when it is not in raw
+// mode, until the shell lets it go on.
+func stopJob() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	if syscall.Kill(0, syscall.SIGTSTP) != nil {
+		return
+	}
+	select {
+	case <-continued:
+	case <-time.After(noStop):
 	}
 }
 

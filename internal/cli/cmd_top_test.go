@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +64,47 @@ func TestTopOnTerminal(t *testing.T) {
 	}
 	if !strings.HasPrefix(seen, enterScreen+topLeft+"jail j: 0 running, 0"+eraseLine) {
 		t.Errorf("%q", seen)
+	}
+}
+
+// A window of another size is filled at once.
+func TestTopResized(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	defer tty.Close()
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 5, Cols: 12}); err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Args: []string{"--state", ofNobody(t), "top", "j", "--interval", "1h"}, Stdin: tty, Stdout: tty, Stderr: tty, Getenv: func(string) string { return "" }}
+	done := make(chan int, 1)
+	go func() { done <- Run(context.Background(), env) }()
+	seen := ""
+	until := func(want string) {
+		t.Helper()
+		for b := make([]byte, 4096); !strings.HasSuffix(seen, want); {
+			n, err := master.Read(b)
+			if seen += string(b[:n]); err != nil {
+				t.Fatalf("%v: %q", err, seen)
+			}
+		}
+	}
+	until(eraseBelow)
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 5, Cols: 16}); err != nil {
+		t.Fatal(err)
+	}
+	seen = ""
+	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	until(topLeft + "jail j: 0 runnin" + eraseLine + eraseBelow)
+	if _, err := master.WriteString("q"); err != nil {
+		t.Fatal(err)
+	}
+	if status := <-done; status != 0 {
+		t.Errorf("status %d", status)
 	}
 }
 
