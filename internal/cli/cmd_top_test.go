@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,6 +136,23 @@ func TestPrintTop(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		if len(strings.TrimSuffix(line, "\n")) > 30 {
 			t.Errorf("%q does not fit", line)
+		}
+	}
+}
+
+// Every member of the JSON is documented.
+func TestTopDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/profile-report.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = bytes.Cut(text, []byte("xjail top NAME --json"))
+	for _, of := range []reflect.Type{reflect.TypeFor[jail.Snapshot](), reflect.TypeFor[jail.Process]()} {
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if !bytes.Contains(text, []byte("`"+name+"`")) {
+				t.Errorf("docs/profile-report.md does not say what %s is", name)
+			}
 		}
 	}
 }
