@@ -22,7 +22,7 @@ import (
 const topLong = `Show what runs in a jail now: each process, native or emulated, with its
 processor time, the program as the jail sees it, and how long it runs. On a
 terminal it is shown anew every two seconds; q or Ctrl-C ends that. Otherwise,
-and with --once or --json, it is shown once: docs/profile-report.md has the JSON.
+and with --once or --json, once. The JSON is in docs/profile-report.md.
 
 %CPU is of one processor: since the last look, or, the first time, since the
 process began. What other xjail commands run in the jail is shown as well.`
