@@ -169,8 +169,12 @@ func TestChoose(t *testing.T) {
 	if err := choose(m, []string{"/usr/bin/rm", "/usr/bin/gone"}, &w); err != nil || len(m.Files) != 1 || !strings.Contains(w.String(), "/usr/bin/gone") {
 		t.Errorf("%v %+v %q", err, m, w.String())
 	}
-	if err := choose(manifest(), []string{"/usr/bin/gone"}, &w); fault.KindOf(err) != fault.NotFound {
-		t.Error(err)
+	odd := []string{"/usr/bin/e\x1b[31mvil"}
+	if err := choose(manifest(), odd, &w); fault.KindOf(err) != fault.NotFound || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("%q", err)
+	}
+	if err := choose(manifest(), append(odd, "/usr/bin/rm"), &w); err != nil || strings.Contains(w.String(), "\x1b") {
+		t.Errorf("%v %q", err, w.String())
 	}
 }
 
@@ -183,6 +187,7 @@ func TestChosenWith(t *testing.T) {
 	}{
 		"all":                  {nil, nil, nil, "linux", 0},
 		"from nothing":         {nil, []string{"/b"}, []string{"/b"}, "linux", 0},
+		"twice from nothing":   {nil, []string{"/b", "/a", "/b"}, []string{"/a", "/b"}, "linux", 0},
 		"beside what is there": {&xtools.Manifest{Only: []string{"/a", "/b"}}, []string{"/c", "/b"}, []string{"/a", "/b", "/c"}, "linux", 0},
 		"all are there":        {&xtools.Manifest{}, []string{"/b"}, nil, "linux", 0},
 		"all again":            {&xtools.Manifest{Only: []string{"/a"}}, nil, nil, "linux", 0},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/inventory"
 	"github.com/xjail/xjail/jail/xtools"
 	"github.com/xjail/xjail/jail/xtools/selftest"
 )
@@ -24,15 +25,13 @@ func (s Store) chosenWith(r *Record, add []string) ([]string, error) {
 		return nil, fault.New(fault.Unsupported, "run programs from /nxb-bin: docs/nxb.md", "the native tools of a root of FreeBSD are in /nxb-bin, all or none")
 	}
 	m, err := s.LoadTools(r.Name)
-	switch {
-	case err != nil:
+	if err != nil || m != nil && m.Only == nil {
 		return nil, err
-	case m == nil:
-		return add, nil
-	case m.Only == nil:
-		return nil, nil
 	}
-	all := append(slices.Clone(m.Only), add...)
+	all := slices.Clone(add)
+	if m != nil {
+		all = append(all, m.Only...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all), nil
 }
@@ -44,12 +43,21 @@ func choose(m *xtools.Manifest, only []string, w Watcher) error {
 	}
 	absent := m.Choose(only)
 	if len(absent) == len(only) {
-		return fault.New(fault.NotFound, "make the advice anew: xjail profile advice", "none of the programs is to be had natively: %s", strings.Join(absent, " "))
+		return fault.New(fault.NotFound, "make the advice anew: xjail profile advice", "none of the programs is to be had natively: %s", printableList(absent))
 	}
 	if len(absent) > 0 {
-		w.Warn("not to be had natively, and left as they are: " + strings.Join(absent, " "))
+		w.Warn("not to be had natively, and left as they are: " + printableList(absent))
 	}
 	return nil
+}
+
+// printableList is a list of paths of an advice, which anybody may have written.
+func printableList(paths []string) string {
+	var b strings.Builder
+	for _, p := range paths {
+		b.WriteString(" " + inventory.Printable(p))
+	}
+	return strings.TrimPrefix(b.String(), " ")
 }
 
 // failures is a record of what a self-test found wrong with the tools of a farm.

@@ -25,8 +25,9 @@ type Profile struct {
 	// writes and after a power cut.
 	Cut bool
 
-	byID map[int64]*Run
-	scan scanner
+	byID  map[int64]*Run
+	scan  scanner
+	spent int64 // CPU time of the runs that were read
 }
 
 // Run returns the run of an ID, or nil.
@@ -43,7 +44,10 @@ func Read(r io.Reader) (*Profile, error) {
 		return nil, noProfile(in.Err())
 	}
 	p := &Profile{byID: map[int64]*Run{}}
-	if err := json.Unmarshal(in.Bytes(), &p.Header); err != nil || p.Format == 0 {
+	if err := json.Unmarshal(in.Bytes(), &p.Header); err != nil || p.Format < 1 {
+		if bytes.HasPrefix(in.Bytes(), []byte("\x1f\x8b")) {
+			return nil, fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
+		}
 		return nil, noProfile(err)
 	}
 	if p.Format > formatVersion {
@@ -93,6 +97,7 @@ func (p *Profile) add(b []byte) error {
 		if l.Run.ID < 1 || p.byID[l.Run.ID] != nil {
 			return errors.New("a run of that number is there already")
 		}
+		p.possible(l.Run.At, &l.Run.At)
 		p.Runs = append(p.Runs, l.Run)
 		p.byID[l.Run.ID] = l.Run
 	case l.End != nil:
@@ -100,13 +105,40 @@ func (p *Profile) add(b []byte) error {
 		if r == nil || r.End != nil {
 			return errors.New("the end of a run that has not begun")
 		}
-		r.End = l.End
+		e := l.End
+		p.possible(e.At, &e.At, &e.User, &e.System, &e.RSS)
+		e.User = min(e.User, most-p.spent)
+		e.System = min(e.System, most-p.spent-e.User)
+		p.spent += e.User + e.System
+		r.End = e
 	case l.Fail != nil:
+		p.possible(l.Fail.At, &l.Fail.At)
 		p.Failures = append(p.Failures, *l.Fail)
 	case l.Lost != nil:
+		p.possible(l.Lost.At, &l.Lost.At, &l.Lost.Count)
 		p.Losses = append(p.Losses, *l.Lost)
 	case l.Close != nil:
+		p.possible(l.Close.At, &l.Close.At, &l.Close.User, &l.Close.System, &l.Close.Left)
 		p.Close = l.Close
 	}
 	return nil
+}
+
+// most is more nanoseconds, and bytes, than a profile can have: nine years. No sum
+// over some profiles overflows below it.
+const most = 1 << 58
+
+// possible puts numbers of a line where they can be. One of them that was not there
+// is counted with what was lost: the rest of the profile is worth to be read.
+func (p *Profile) possible(at int64, numbers ...*int64) {
+	wrong := int64(0)
+	for _, n := range numbers {
+		if *n < 0 || *n > most {
+			*n = min(max(*n, 0), most)
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		p.Losses = append(p.Losses, Lost{At: min(max(at, 0), most), Count: wrong, Why: "numbers that cannot be"})
+	}
 }

@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,6 +78,8 @@ func TestReadRefuses(t *testing.T) {
 		{"empty", "", fault.Damaged},
 		{"other file", "#!/bin/sh\n", fault.Damaged},
 		{"other JSON", "{}\n", fault.Damaged},
+		{"no version", strings.Replace(whole, `"xjail_profile":1`, `"xjail_profile":-1`, 1), fault.Damaged},
+		{"compressed", "\x1f\x8b\x08\x00", fault.Damaged},
 		{"newer", strings.Replace(whole, `"xjail_profile":1`, `"xjail_profile":2`, 1), fault.Unsupported},
 		{"a run twice", lines[0] + lines[1] + lines[1], fault.Damaged},
 		{"an end without a run", lines[0] + lines[4], fault.Damaged},
@@ -86,6 +89,40 @@ func TestReadRefuses(t *testing.T) {
 		if _, err := profile.Read(strings.NewReader(c.text)); fault.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// Numbers that cannot be are put where they can, and counted with what was lost.
+func TestReadImpossible(t *testing.T) {
+	head, _, _ := strings.Cut(string(sample(t)), "\n")
+	const most = 9223372036854775807
+	text := head + fmt.Sprintf(`
+{"run":{"id":1,"pid":1,"at":-5,"program":"/a","argv":["a"]}}
+{"run":{"id":2,"pid":2,"at":0,"program":"/a","argv":["a"]}}
+{"end":{"id":1,"at":-10,"how":"exit","user":-%[1]d,"system":-1,"rss":-1}}
+{"end":{"id":2,"at":%[1]d,"how":"exit","user":%[1]d,"system":%[1]d,"rss":%[1]d}}
+{"close":{"at":%[1]d,"status":0,"user":%[1]d,"system":-1}}
+`, int64(most))
+	b := profile.NewBuilder(profile.Options{Tree: true})
+	for i := range 200 {
+		p, err := profile.Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Losses) != 4 {
+			t.Fatalf("%+v", p.Losses)
+		}
+		b.Add(fmt.Sprint(i), p)
+	}
+	r := b.Report()
+	for name, n := range map[string]int64{"CPU": r.Totals.All.CPU, "user": r.Totals.All.User, "wall": r.Totals.All.Wall, "of the program": r.Programs[0].CPU,
+		"of the tree": r.Tree.Total.CPU, "largest": r.Largest[0].RSS, "the kernel's": r.Totals.Kernel.User} {
+		if n <= 0 {
+			t.Errorf("%s: %d", name, n)
+		}
+	}
+	if r.Totals.Lost != 200*12 || r.Programs[0].Wall < 1<<58 || r.Programs[0].Startup < 0 {
+		t.Errorf("lost %d, wall %d", r.Totals.Lost, r.Programs[0].Wall)
 	}
 }
 

@@ -231,7 +231,10 @@ func estimateStartup(rows []*Program) {
 				row.StartupEach, row.StartupFrom = m, StartupOthers
 			}
 		}
-		row.Startup = row.StartupEach * row.Execs
+		// Of those that still run nobody knows the cost: it is a part of the known.
+		if row.Startup = row.CPU; row.Execs == 0 || row.StartupEach <= row.CPU/row.Execs {
+			row.Startup = row.StartupEach * row.Execs
+		}
 	}
 }
 

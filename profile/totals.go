@@ -1,6 +1,9 @@
 package profile
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Cost is what runs cost. Times are nanoseconds.
 type Cost struct {
@@ -15,10 +18,19 @@ type Cost struct {
 func (c *Cost) add(o Cost) {
 	c.Execs += o.Execs
 	c.Forks += o.Forks
-	c.User += o.User
-	c.System += o.System
-	c.CPU += o.CPU
-	c.Wall += o.Wall
+	c.User = plus(c.User, o.User)
+	c.System = plus(c.System, o.System)
+	c.CPU = plus(c.CPU, o.CPU)
+	c.Wall = plus(c.Wall, o.Wall)
+}
+
+// plus adds numbers that are not negative. The sum is at most the largest there is:
+// each run of a damaged profile can have lasted for years.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // costOf is the cost of one run of a profile that lasted until last.
@@ -106,14 +118,14 @@ func (t *Totals) add(o *Totals) {
 	t.Emulated.add(o.Emulated)
 	t.All.add(o.All)
 	t.Ends.add(o.Ends)
-	t.Lost += o.Lost
+	t.Lost = plus(t.Lost, o.Lost)
 	if o.Kernel != nil {
 		if t.Kernel == nil {
 			t.Kernel = &Check{}
 		}
-		t.Kernel.User += o.Kernel.User
-		t.Kernel.System += o.Kernel.System
-		t.Kernel.Counted += o.Kernel.Counted
+		t.Kernel.User = plus(t.Kernel.User, o.Kernel.User)
+		t.Kernel.System = plus(t.Kernel.System, o.Kernel.System)
+		t.Kernel.Counted = plus(t.Kernel.Counted, o.Kernel.Counted)
 	}
 	t.finish()
 }
@@ -122,7 +134,8 @@ func (t *Totals) add(o *Totals) {
 func (t *Totals) finish() {
 	t.Share = share(t.Emulated.CPU, t.All.CPU)
 	if k := t.Kernel; k != nil {
-		k.Difference = 100 * share(k.Counted-k.User-k.System, k.User+k.System)
+		sum := plus(k.User, k.System)
+		k.Difference = 100 * share(k.Counted-sum, sum)
 	}
 }
 
@@ -151,7 +164,7 @@ func totalsOf(p *Profile) *Totals {
 	}
 	t.FailedExecs = int64(len(p.Failures))
 	for _, l := range p.Losses {
-		t.Lost += l.Count
+		t.Lost = plus(t.Lost, l.Count)
 	}
 	if c := p.Close; c != nil {
 		t.Kernel = &Check{User: c.User, System: c.System, Counted: t.All.CPU}

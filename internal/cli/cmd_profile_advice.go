@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
-	"github.com/xjail/xjail/profile"
 	"github.com/xjail/xjail/profile/advice"
 )
 
@@ -58,7 +55,7 @@ func newProfileAdvice(g *globals) *cobra.Command {
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runProfileAdvice(cmd.Context(), g, o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runProfileAdvice(cmd, g, o, args) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.jail, "jail", "", "the `jail` whose tools are asked (default the profile's own)")
@@ -72,24 +69,22 @@ func newProfileAdvice(g *globals) *cobra.Command {
 	return cmd
 }
 
-func runProfileAdvice(ctx context.Context, g *globals, o *adviceOptions, files []string) error {
-	if !(o.percent >= 0 && o.percent <= 100) {
+func runProfileAdvice(cmd *cobra.Command, g *globals, o *adviceOptions, files []string) error {
+	ctx := cmd.Context()
+	switch {
+	case !(o.percent >= 0 && o.percent <= 100):
 		return fault.New(fault.Usage, "--threshold 0.5", "--threshold %v is no share in percent", o.percent)
-	}
-	if o.check != "" && (o.output != "" || o.jail != "" || o.tools != "") {
+	case o.check != "" && (o.output != "" || o.jail != "" || o.tools != ""):
 		return fault.New(fault.Usage, "leave --output, --jail and --tools out", "--check compares, and gives no advice")
-	}
-	if o.output != "" {
-		if err := mayReplaceAdvice(o.output); err != nil {
-			return err
-		}
-	}
-	usage, err := readProfiles(g, files)
-	if err != nil {
-		return err
+	case slices.Index(files, "-") != lastIndex(files, "-"):
+		return usageError(cmd, "- is given twice, and there is one standard input")
 	}
 	if o.check != "" {
-		return checkAdvice(g, o.check, usage)
+		return checkAdvice(ctx, g, o.check, files)
+	}
+	usage, err := readProfiles(ctx, g, files)
+	if err != nil {
+		return err
 	}
 	name, err := adviceJail(g, o, usage)
 	if err != nil {
@@ -100,12 +95,25 @@ func runProfileAdvice(ctx context.Context, g *globals, o *adviceOptions, files [
 			return err
 		}
 	}
+	return adviseOn(ctx, g, o, name, usage)
+}
+
+// adviseOn gives the advice, and keeps it.
+func adviseOn(ctx context.Context, g *globals, o *adviceOptions, name string, usage *advice.Usage) error {
+	var out *answerFile
+	if o.output != "" {
+		var err error
+		if out, err = adviceFile(g, o.output); err != nil {
+			return err
+		}
+		defer out.discard()
+	}
 	a, err := giveAdvice(ctx, g, o, name, usage)
 	if err != nil {
 		return err
 	}
-	if o.output != "" {
-		if err := writeAdvice(o.output, a); err != nil {
+	if out != nil {
+		if err := errors.Join(a.Write(out), out.keep()); err != nil {
 			return err
 		}
 	}
@@ -120,36 +128,9 @@ func runProfileAdvice(ctx context.Context, g *globals, o *adviceOptions, files [
 func readsStdin(files []string) bool { return slices.Contains(files, "-") }
 
 // readProfiles sums profiles; - is the standard input.
-func readProfiles(g *globals, files []string) (*advice.Usage, error) {
+func readProfiles(ctx context.Context, g *globals, files []string) (*advice.Usage, error) {
 	u := advice.NewUsage()
-	for _, name := range files {
-		in := g.Stdin
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return nil, openError(err)
-			}
-			defer f.Close()
-			in = f
-		}
-		p, err := profile.Read(in)
-		if err != nil {
-			return nil, fault.Wrap(fault.KindOf(err), err, name, "")
-		}
-		u.Add(name, p)
-	}
-	return u, nil
-}
-
-// openError gives the error of a file that the user has named its kind.
-func openError(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fault.Wrap(fault.NotFound, err, "", "")
-	case errors.Is(err, fs.ErrPermission):
-		return fault.Wrap(fault.Permission, err, "", "")
-	}
-	return err
+	return u, g.eachProfile(ctx, files, u.Add)
 }
 
 // adviceJail is the jail to ask; "" when the profile's own is not here.
@@ -213,52 +194,39 @@ func stamp(a *advice.Advice, source string) *advice.Advice {
 	return a
 }
 
-// mayReplaceAdvice keeps the user from writing over anything but an advice.
-func mayReplaceAdvice(name string) error {
-	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// adviceFile begins the file of --output. It keeps the user from writing over
+// anything but an advice, and waits for no pipe.
+func adviceFile(g *globals, name string) (*answerFile, error) {
+	if name == "-" {
+		return nil, fault.New(fault.Usage, "--json writes it to the standard output", "--output is the name of a file")
 	}
-	if err != nil {
-		return openError(err)
+	info, err := os.Lstat(name)
+	if err == nil && info.Mode().IsRegular() {
+		if _, err := readAdvice(name); err != nil {
+			return nil, fault.New(fault.Exists, "choose another name, or remove it", "--output: %s is there, and is not an advice", printable(name))
+		}
 	}
-	defer f.Close()
-	if _, err := advice.Read(f); err != nil {
-		return fault.New(fault.Exists, "choose another name, or remove it", "--output: %s is there, and is not an advice", name)
-	}
-	return nil
-}
-
-// writeAdvice writes it whole or not at all.
-func writeAdvice(name string, a *advice.Advice) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return openError(err)
-	}
-	err = errors.Join(a.Write(f), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return g.answerFile(name, true, false)
 }
 
 // readAdvice reads the file of an advice.
 func readAdvice(name string) (*advice.Advice, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, openError(err)
+		return nil, fileError(name, err)
 	}
 	defer f.Close()
 	a, err := advice.Read(f)
-	return a, fault.Wrap(fault.KindOf(err), err, name, "")
+	return a, fault.Wrap(fault.KindOf(err), err, printable(name), "")
 }
 
 // checkAdvice compares a prediction with what was measured since.
-func checkAdvice(g *globals, file string, u *advice.Usage) error {
+func checkAdvice(ctx context.Context, g *globals, file string, files []string) error {
 	a, err := readAdvice(file)
+	if err != nil {
+		return err
+	}
+	u, err := readProfiles(ctx, g, files)
 	if err != nil {
 		return err
 	}

@@ -205,29 +205,32 @@ func (g *globals) eachProfile(ctx context.Context, files []string, use func(stri
 }
 
 // readProfile reads a profile from a file, or from the standard input. A pipe that
-// nobody writes to is left when the command is interrupted.
+// nobody writes to is left when the command is interrupted: to open it waits, too.
 func (g *globals) readProfile(ctx context.Context, name string) (*profile.Profile, error) {
-	in, err := g.openProfile(name)
-	if err != nil {
-		return nil, err
+	type answer struct {
+		p   *profile.Profile
+		err error
 	}
-	var p *profile.Profile
-	read := make(chan error, 1)
+	read := make(chan answer, 1)
 	go func() {
+		in, err := g.openProfile(name)
+		if err != nil {
+			read <- answer{nil, err}
+			return
+		}
 		defer in.Close()
-		var err error
-		p, err = profile.Read(in)
-		read <- err
+		p, err := profile.Read(in)
+		if err != nil {
+			err = fault.Wrap(fault.KindOf(err), err, printable(name), "")
+		}
+		read <- answer{p, err}
 	}()
 	select {
-	case err = <-read:
+	case a := <-read:
+		return a.p, a.err
 	case <-ctx.Done():
 		return nil, fault.Wrap(fault.Failed, ctx.Err(), "read "+printable(name), "")
 	}
-	if err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, printable(name), "")
-	}
-	return p, nil
 }
 
 // openProfile opens a file, or the standard input for -.

@@ -88,7 +88,7 @@ func newToolsInstall(g *globals) *cobra.Command {
 		ValidArgsFunction: completeJailAndTools(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Source = xtools.TwinName
-			if done, err := takeAdvice(g, &req, advised); done {
+			if done, err := takeAdvice(g, &req, args[0], advised); done {
 				return err
 			}
 			if len(args) > 1 {
@@ -106,7 +106,7 @@ func newToolsInstall(g *globals) *cobra.Command {
 
 // takeAdvice has the programs of an advice installed. It is done when there is
 // nothing to install.
-func takeAdvice(g *globals, req *jail.ToolsRequest, file string) (done bool, err error) {
+func takeAdvice(g *globals, req *jail.ToolsRequest, name, file string) (done bool, err error) {
 	if file == "" {
 		return false, nil
 	}
@@ -115,8 +115,11 @@ func takeAdvice(g *globals, req *jail.ToolsRequest, file string) (done bool, err
 		return true, err
 	}
 	if len(a.Install) == 0 {
-		fmt.Fprintln(g.Stderr, "xjail: nothing is worth making native by this advice, and nothing was changed")
+		g.warn("nothing is worth making native by this advice, and nothing was changed")
 		return true, nil
+	}
+	if a.Jail != name {
+		g.warn(fmt.Sprintf("the advice is of jail %s (%s), and applied to %s", printable(a.Jail), printable(a.Arch), name))
 	}
 	if req.Only = a.Install; a.Tools != "" {
 		req.Source = a.Tools

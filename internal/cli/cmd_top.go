@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,8 +21,8 @@ import (
 
 const topLong = `Show what runs in a jail now: each process, native or emulated, with its
 processor time, the program as the jail sees it, and how long it runs. On a
-terminal it is shown anew every two seconds; q ends that. Otherwise, and with
---once or --json, it is shown once.
+terminal it is shown anew every two seconds; q or Ctrl-C ends that. Otherwise,
+and with --once or --json, once. The JSON is in docs/profile-report.md.
 
 %CPU is of one processor: since the last look, or, the first time, since the
 process began. What other xjail commands run in the jail is shown as well.`
@@ -96,11 +97,15 @@ func followTop(ctx context.Context, store jail.Store, o *topOptions, s *jail.Sna
 	if err != nil {
 		return fault.Wrap(fault.Failed, err, "take the terminal", "--once")
 	}
-	defer func() {
+	leave := func() {
 		fmt.Fprint(out, leaveScreen)
 		_ = term.Restore(int(in.Fd()), old)
-	}()
+	}
+	defer leave()
 	fmt.Fprint(out, enterScreen)
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
 	keys := make(chan byte)
 	go readKeys(in, keys)
 	tick := time.NewTicker(o.interval)
@@ -111,14 +116,46 @@ func followTop(ctx context.Context, store jail.Store, o *topOptions, s *jail.Sna
 		case <-ctx.Done():
 			return nil
 		case k, ok := <-keys:
-			if !ok || k == 'q' || k == 'Q' || k == 3 { // Ctrl-C
+			switch {
+			case !ok || k == 'q' || k == 'Q' || k == ctrl('C'):
 				return nil
+			case k == ctrl('Z'):
+				leave()
+				stopJob()
+				if _, err := term.MakeRaw(int(in.Fd())); err != nil {
+					return nil
+				}
+				fmt.Fprint(out, enterScreen)
 			}
+		case <-resized:
+			continue // the same, for the other size
 		case <-tick.C:
 		}
 		if s, err = store.Processes(s.Jail, s); err != nil {
 			return err
 		}
+	}
+}
+
+// ctrl is what a terminal in raw mode sends for a key with Ctrl.
+func ctrl(key byte) byte { return key & 0x1f }
+
+// noStop is how long it takes to see that nothing stops a job that no shell looks
+// after.
+const noStop = 200 * time.Millisecond
+
+// stopJob stops the job, as the terminal does for Ctrl-Z when it is not in raw
+// mode, until the shell lets it go on.
+func stopJob() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	if syscall.Kill(0, syscall.SIGTSTP) != nil {
+		return
+	}
+	select {
+	case <-continued:
+	case <-time.After(noStop):
 	}
 }
 
@@ -169,7 +206,7 @@ func printTop(w io.Writer, s *jail.Snapshot, width, height int) error {
 		lines = lines[:height]
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, cut(line, width)); err != nil {
+		if _, err := fmt.Fprintln(w, ui.Cut(line, width, "")); err != nil {
 			return err
 		}
 	}
@@ -182,15 +219,7 @@ func topCommand(p *jail.Process) string {
 	if len(p.Args) > 1 {
 		text += " " + strings.Join(p.Args[1:], " ")
 	}
-	return printable(cut(text, 2000))
-}
-
-// cut is as much of a line as fits; 0 fits all.
-func cut(line string, width int) string {
-	if width <= 0 || utf8.RuneCountInString(line) <= width {
-		return line
-	}
-	return string([]rune(line)[:width])
+	return printable(ui.Cut(text, 2000, ""))
 }
 
 // clock is a time as top(1) has it: 1:02.30, 3:04:05.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +68,47 @@ func TestTopOnTerminal(t *testing.T) {
 	}
 }
 
+// A window of another size is filled at once.
+func TestTopResized(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	defer tty.Close()
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 5, Cols: 12}); err != nil {
+		t.Fatal(err)
+	}
+	env := &Env{Args: []string{"--state", ofNobody(t), "top", "j", "--interval", "1h"}, Stdin: tty, Stdout: tty, Stderr: tty, Getenv: func(string) string { return "" }}
+	done := make(chan int, 1)
+	go func() { done <- Run(context.Background(), env) }()
+	seen := ""
+	until := func(want string) {
+		t.Helper()
+		for b := make([]byte, 4096); !strings.HasSuffix(seen, want); {
+			n, err := master.Read(b)
+			if seen += string(b[:n]); err != nil {
+				t.Fatalf("%v: %q", err, seen)
+			}
+		}
+	}
+	until(eraseBelow)
+	if err := pty.Setsize(master, &pty.Winsize{Rows: 5, Cols: 16}); err != nil {
+		t.Fatal(err)
+	}
+	seen = ""
+	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	until(topLeft + "jail j: 0 runnin" + eraseLine + eraseBelow)
+	if _, err := master.WriteString("q"); err != nil {
+		t.Fatal(err)
+	}
+	if status := <-done; status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
 func TestPrintTop(t *testing.T) {
 	s := &jail.Snapshot{Jail: "j", Processes: []jail.Process{
 		{PID: 42, User: "root", State: "R", Emulator: "/usr/bin/qemu-aarch64-static", Program: "/usr/bin/sed", Args: []string{"sed", "s/a\x1b[2J/"}, CPU: 90 * time.Second, Elapsed: 3*time.Hour + 62*time.Second, RSS: 3 << 20, Load: 0.995},
@@ -93,6 +136,23 @@ func TestPrintTop(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		if len(strings.TrimSuffix(line, "\n")) > 30 {
 			t.Errorf("%q does not fit", line)
+		}
+	}
+}
+
+// Every member of the JSON is documented.
+func TestTopDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/profile-report.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = bytes.Cut(text, []byte("xjail top NAME --json"))
+	for _, of := range []reflect.Type{reflect.TypeFor[jail.Snapshot](), reflect.TypeFor[jail.Process]()} {
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if !bytes.Contains(text, []byte("`"+name+"`")) {
+				t.Errorf("docs/profile-report.md does not say what %s is", name)
+			}
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Table writes rows in aligned columns under a header. No rows, no header.
@@ -18,13 +17,13 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 	width := make([]int, len(header))
 	for _, row := range rows {
 		for i, cell := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(cell))
+			width[i] = max(width[i], Width(cell))
 		}
 	}
 	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
-			fmt.Fprintf(&line, "%-*s  ", width[i], cell)
+			line.WriteString(Left(cell, width[i]) + "  ")
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
@@ -51,10 +50,10 @@ func Size(n int64) string {
 func Pairs(w io.Writer, rows [][]string) error {
 	width := 0
 	for _, row := range rows {
-		width = max(width, len(row[0]))
+		width = max(width, Width(row[0]))
 	}
 	for _, row := range rows {
-		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, row[0], row[1]); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s\n", Left(row[0], width), row[1]); err != nil {
 			return err
 		}
 	}

@@ -332,6 +332,7 @@ func TestReadRefuses(t *testing.T) {
 		`{"xjail_advice":1,"install":["usr/bin/sed"]}`:               fault.Damaged,
 		`{"xjail_advice":1,"install":["/usr/bin/../../etc/passwd"]}`: fault.Damaged,
 		`{"xjail_advice":1,"install":["/a\u0000b"]}`:                 fault.Damaged,
+		`{"xjail_advice":1}{"install":["/bin/rm"]}`:                  fault.Damaged,
 		`{"xjail_advice":1}`:                                         0,
 	} {
 		if _, err := advice.Read(strings.NewReader(text)); fault.KindOf(err) != kind {

@@ -1,7 +1,6 @@
 package advice
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"path"
@@ -32,12 +31,15 @@ func Read(r io.Reader) (*Advice, error) {
 		return nil, err
 	}
 	const hint = "xjail profile advice FILE --output ADVICE makes one"
+	if len(text) > maxFile {
+		return nil, fault.New(fault.Damaged, hint, "not an advice of xjail: it is longer than %d MiB", maxFile>>20)
+	}
 	a := &Advice{}
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(a); err != nil {
+	if err := json.Unmarshal(text, a); err != nil {
 		return nil, fault.New(fault.Damaged, hint, "not an advice of xjail: %w", err)
 	}
 	switch {
-	case len(text) > maxFile || a.Format < 1:
+	case a.Format < 1:
 		return nil, fault.New(fault.Damaged, hint, "not an advice of xjail")
 	case a.Format > formatVersion:
 		return nil, fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the advice has format %d; this xjail reads up to %d", a.Format, formatVersion)

@@ -39,7 +39,7 @@ func write(t testing.TB, texts ...[]byte) []byte {
 }
 
 // constant is what is the same on every page.
-var constant = regexp.MustCompile(`(?s)<style>.*</style>|<script>.*</script>|sha256-[^&']*`)
+var constant = regexp.MustCompile(`(?s)<style>.*</style>|<script>.*</script>|sha256-(?:&#43;|[^&'])*`)
 
 func TestPage(t *testing.T) {
 	got := constant.ReplaceAll(write(t, profiletest.Build(t)), []byte("..."))
@@ -251,4 +251,32 @@ func FuzzPage(f *testing.F) {
 			write(t, text, text)
 		}
 	})
+}
+
+// narrow says how the tables are laid out where there is little room.
+const narrow = `<script>
+const cells = [...document.querySelectorAll("td:last-child, th:last-child")].map(c => c.offsetWidth);
+const rows = [...document.querySelectorAll("#programs tbody tr")].map(r => r.offsetHeight);
+document.title = "cells " + Math.min(...cells) + " rows " + Math.max(...rows) +
+  " map " + document.querySelector("svg").getBoundingClientRect().width +
+  " page " + (document.documentElement.scrollWidth - innerWidth);
+</script></body>`
+
+// On a telephone names are not one letter wide, drawings can be read, and only they
+// and the tables are scrolled sideways.
+func TestBrowserNarrow(t *testing.T) {
+	page := regexp.MustCompile(`<meta http-equiv[^>]*>`).ReplaceAll(write(t, profiletest.Build(t)), nil)
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, bytes.Replace(page, []byte("</body>"), []byte(narrow), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dom := browser(t, "--dump-dom", "--window-size=400,900", "file://"+file)
+	var cell, row, drawing, over float64
+	_, found, _ := strings.Cut(dom, "<title>")
+	if _, err := fmt.Sscanf(found, "cells %f rows %f map %f page %f", &cell, &row, &drawing, &over); err != nil {
+		t.Fatalf("%v: %.200s", err, found)
+	}
+	if cell < 150 || row > 120 || drawing < 700 || over > 0 {
+		t.Errorf("a name has %v, a row %v, the map %v, and %v are over the edge", cell, row, drawing, over)
+	}
 }

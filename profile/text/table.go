@@ -6,8 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/profile"
 )
 
@@ -76,7 +76,7 @@ func widths(rows []row) []int {
 	width := make([]int, len(rows[0].cells)-1)
 	for _, r := range rows {
 		for i := range width {
-			width[i] = max(width[i], utf8.RuneCountInString(r.cells[i]))
+			width[i] = max(width[i], ui.Width(r.cells[i]))
 		}
 	}
 	return width
@@ -94,19 +94,14 @@ func sum(width []int) int {
 func (s Style) line(cells []string, width []int) string {
 	var b strings.Builder
 	for i, n := range width {
-		fmt.Fprintf(&b, "%*s  ", n, cells[i])
+		b.WriteString(ui.Right(cells[i], n) + "  ")
 	}
 	b.WriteString(cells[len(width)])
 	return s.cut(strings.TrimRight(b.String(), " "))
 }
 
 // cut leaves out what a terminal would put on another line.
-func (s Style) cut(line string) string {
-	if s.Width <= 0 || utf8.RuneCountInString(line) <= s.Width {
-		return line
-	}
-	return string([]rune(line)[:max(s.Width-1, 0)]) + "…"
-}
+func (s Style) cut(line string) string { return ui.Cut(line, s.Width, "…") }
 
 // mark colours what ran emulated. The colour is one of the terminal's own, so
 // that it can be read on every background.

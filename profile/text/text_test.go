@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
+	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/profile"
 	"github.com/xjail/xjail/profile/profiletest"
 	"github.com/xjail/xjail/profile/text"
@@ -76,13 +76,14 @@ func TestTerminal(t *testing.T) {
 	h.Emulators = append(h.Emulators, profile.Emulator{Path: "/other", Arch: profiletest.Hostile})
 	m := profiletest.NewMaker(t, h)
 	m.Start(0, profile.Run{Program: "/bin/other", Argv: []string{"other"}, Emulator: "/other"})
+	m.Start(0, profile.Run{Program: "/bin/" + strings.Repeat("中", 60), Argv: []string{strings.Repeat("😀", 60)}})
 	m.Fail(m.Start(0, profiletest.Emulated("/bin/"+profiletest.Hostile, profiletest.Hostile)), 0, profiletest.Hostile, "EN\x1bOENT")
 	for _, p := range [][]byte{profiletest.Build(t), profiletest.Random(t, 1, 500), m.Cut()} {
 		for _, width := range []int{40, 80, 200} {
 			out := report(t, text.Style{Width: width, Top: 20}, profile.Options{Tree: true, Top: 20}, p)
 			for line := range strings.Lines(string(out)) {
 				line = strings.TrimSuffix(line, "\n")
-				if table := strings.HasPrefix(line, " ") || strings.HasSuffix(line, "…"); table && utf8.RuneCountInString(line) > width {
+				if table := strings.HasPrefix(line, " ") || strings.HasSuffix(line, "…"); table && ui.Width(line) > width {
 					t.Errorf("wider than %d: %s", width, line)
 				}
 				if strings.ContainsAny(line, "\x1b\x00\u202e") {
