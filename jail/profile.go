@@ -82,10 +82,27 @@ func (p *Profile) open() (made bool, err error) {
 	default:
 		p.file, err = os.OpenFile(p.Output, flags, 0)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, fault.Wrap(fault.NotFound, err, "profile", "--output names a file in a directory that is there")
+	return false, outputError(err)
+}
+
+// outputError says why the file of a profile cannot be written.
+func outputError(err error) error {
+	const other = "--output names another file"
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Wrap(fault.NotFound, err, "profile", "--output names a file in a directory that is there")
+	case errors.Is(err, syscall.EISDIR):
+		return fault.Wrap(fault.Usage, err, "profile", "--output names a file, not a directory")
+	case errors.Is(err, syscall.ENXIO):
+		return fault.Wrap(fault.Usage, err, "profile: nobody reads", "start what reads the pipe first")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fault.Wrap(fault.NoSpace, err, "profile", other)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fault.Wrap(fault.Permission, err, "profile", other)
 	}
-	return false, writeError(err)
+	return fault.Wrap(fault.Failed, err, "profile", other)
 }
 
 // profiling is what is told to the process that follows the command.

@@ -11,6 +11,7 @@ import (
 type Writer struct {
 	out *bufio.Writer
 	enc *json.Encoder
+	buf []byte // a line
 	err error
 }
 
@@ -31,14 +32,36 @@ func (w *Writer) put(v any) error {
 	return w.err
 }
 
+// write writes a line that was appended to the empty buffer, or what it is of when
+// that could not be done.
+func (w *Writer) write(b []byte, ok bool, what line) error {
+	w.buf = b[:0]
+	if !ok {
+		return w.put(what)
+	}
+	if w.err == nil {
+		_, w.err = w.out.Write(b)
+	}
+	return w.err
+}
+
 // Begin writes that a run has begun.
-func (w *Writer) Begin(r *Run) error { return w.put(line{Run: r}) }
+func (w *Writer) Begin(r *Run) error {
+	b, ok := appendRun(w.buf, r)
+	return w.write(b, ok, line{Run: r})
+}
 
 // End writes that a run has ended.
-func (w *Writer) End(e *End) error { return w.put(line{End: e}) }
+func (w *Writer) End(e *End) error {
+	b, ok := appendEnd(w.buf, e)
+	return w.write(b, ok, line{End: e})
+}
 
 // Fail writes that an execve(2) failed.
-func (w *Writer) Fail(f *Failure) error { return w.put(line{Fail: f}) }
+func (w *Writer) Fail(f *Failure) error {
+	b, ok := appendFailure(w.buf, f)
+	return w.write(b, ok, line{Fail: f})
+}
 
 // Lost writes that something was not seen.
 func (w *Writer) Lost(l *Lost) error { return w.put(line{Lost: l}) }

@@ -51,6 +51,9 @@ xjail profile -- NAME CMD.
 		Args:              minArgs("NAME", "CMD"),
 		ValidArgsFunction: completeJail(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.output == "" && cmd.Flags().Changed("output") {
+				return fault.New(fault.Usage, "leave it out for NAME-DATE-TIME.xprof", "--output has no name")
+			}
 			return runProfile(cmd.Context(), g, o, args[0], args[1:])
 		},
 	}

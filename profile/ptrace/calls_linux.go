@@ -1,6 +1,9 @@
 package ptrace
 
 import (
+	"os"
+	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -60,8 +63,7 @@ func (t *Tracer) message(tid int) (int, syscall.Errno) {
 // it is resumed, or reaped.
 func (t *Tracer) wait() error {
 	for {
-		_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&t.seen)),
-			unix.WEXITED|unix.WSTOPPED|unix.WALL|unix.WNOWAIT, 0, 0)
+		errno := t.waitOnce()
 		if errno == 0 {
 			return nil
 		}
@@ -69,6 +71,48 @@ func (t *Tracer) wait() error {
 			return errno
 		}
 	}
+}
+
+// waitOnce waits, for most waits are shorter than what Go's runtime does around a
+// call that may last: it gives the thread's place away, wakes its monitor, and that
+// looks 50 times for what happened. Without, the runtime holds this thread for one
+// that computes, and interrupts it when it has to stop it; see interruptible. It may
+// not be inlined: it is stopped where a function begins.
+//
+//go:noinline
+func (t *Tracer) waitOnce() syscall.Errno {
+	const what = unix.WEXITED | unix.WSTOPPED | unix.WALL | unix.WNOWAIT
+	if !t.raw {
+		_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&t.seen)), what, 0, 0)
+		return errno
+	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&t.seen)), what, 0, 0)
+	return errno
+}
+
+// interruptible sees to it that the signal by which Go's runtime stops a thread
+// interrupts what the thread waits for (the runtime repeats the signal until the
+// thread has stopped), and that other goroutines can run meanwhile. It tells
+// whether a thread may wait unknown to the runtime then.
+func interruptible() bool {
+	if strings.Contains(os.Getenv("GODEBUG"), "asyncpreemptoff=1") {
+		return false
+	}
+	const restart = 0x10000000 // SA_RESTART
+	var action [4]uint64       // struct sigaction of the kernel: handler, flags, and what follows
+	at := uintptr(unsafe.Pointer(&action))
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGURG), 0, at, 8, 0, 0)
+	if errno != 0 || action[0] <= 1 {
+		return false // there is no handler
+	}
+	action[1] &^= restart
+	_, _, errno = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGURG), at, 0, 8, 0, 0)
+	if errno != 0 {
+		return false
+	}
+	// One place is for this thread, others for who answers and flushes meanwhile.
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
+	return true
 }
 
 // consume takes what wait has said of a thread, so that it is not said again. What

@@ -43,7 +43,9 @@ type job struct {
 	Argv      []string
 	Emulators []Emulator
 	Output    string
-	Left      bool
+	// Collected is a pipe that the command reads, which is written to when garbage
+	// has been collected.
+	Collected string
 }
 
 // fileSink writes a profile.
@@ -86,11 +88,29 @@ func (j *job) run() error {
 		return err
 	}
 	defer t.Close()
+	if err := j.start(t); err != nil {
+		return err
+	}
+	if j.Collected != "" {
+		go collectGarbage(j.Collected)
+	}
+	ws, err := t.Wait()
+	if err != nil {
+		return err
+	}
+	c := t.Finish()
+	c.Status = ws.ExitStatus()
+	return w.Close(&c)
+}
+
+// start starts what becomes the command, and lets it go on when it is traced.
+func (j *job) start(t *Tracer) error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	hold := os.NewFile(uintptr(fds[0]), "")
+	defer hold.Close()
 	if err := os.Setenv(role, "wait"); err != nil {
 		return err
 	}
@@ -105,17 +125,21 @@ func (j *job) run() error {
 	if _, err := hold.Read(make([]byte, 1)); err != nil {
 		return err
 	}
-	if err := t.Seize(pid); err != nil {
-		return err
-	}
-	hold.Close()
-	ws, err := t.Wait()
+	return t.Seize(pid)
+}
+
+// collectGarbage stops all threads some times, those that wait too, while the
+// command waits for this pipe, and then writes to it.
+func collectGarbage(pipe string) {
+	to, err := os.OpenFile(pipe, os.O_WRONLY, 0) // when the command has opened it
 	if err != nil {
-		return err
+		return
 	}
-	c := t.Finish()
-	c.Status = ws.ExitStatus()
-	return w.Close(&c)
+	defer to.Close()
+	for range 20 {
+		runtime.GC()
+	}
+	_, _ = to.WriteString("on\n")
 }
 
 // becomeCommand waits until it is let go, installs the filter and becomes the

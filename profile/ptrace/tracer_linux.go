@@ -65,8 +65,9 @@ type Tracer struct {
 	sink      Sink
 	start     time.Time
 	emulators []Emulator
-	proc      int // descriptor of /proc
-	command   int // its process
+	proc      int  // descriptor of /proc
+	raw       bool // it waits unknown to Go's runtime
+	command   int  // its process
 	threads   map[int]*thread
 	live      int // processes that have begun
 	runs      int64
@@ -115,6 +116,7 @@ func (t *Tracer) Seize(pid int) error {
 		return fault.Wrap(fault.Unsupported, errno, "trace the command", "a profile needs ptrace(2), which a container, a seccomp filter or kernel.yama.ptrace_scope=3 may forbid")
 	}
 	unheard()
+	t.raw = interruptible()
 	t.command = pid
 	t.threads[pid] = &thread{p: &process{pid: pid}}
 	return nil

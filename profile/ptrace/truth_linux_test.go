@@ -240,3 +240,17 @@ func TestTwo(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// Go's runtime can stop the tracer's thread while nothing happens that it waits for.
+func TestStopTheWorld(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := &job{Argv: []string{"/bin/sh", "-c", "read x < " + pipe + "; test $x = on"}, Collected: pipe}
+	p := j.collect(t)
+	checkWhole(t, p)
+	if p.Close.Status != 0 {
+		t.Errorf("status %d", p.Close.Status)
+	}
+}
