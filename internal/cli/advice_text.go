@@ -162,8 +162,11 @@ func reason(i *advice.Item) string {
 	return printable(i.Why + " (" + i.Hint + ")")
 }
 
-// printBasis says what the estimates rest on.
+// printBasis says what the estimates rest on, where there are any.
 func printBasis(w io.Writer, a *advice.Advice) {
+	if !slices.ContainsFunc(a.Items, func(i advice.Item) bool { return i.Basis != "" }) {
+		return
+	}
 	r := a.Reference
 	from := func(measured bool) string {
 		if measured {
@@ -171,7 +174,7 @@ func printBasis(w io.Writer, a *advice.Advice) {
 		}
 		return "assumed"
 	}
-	fmt.Fprintf(w, "Estimated with: a native start %s (%s), a native fork %s (%s), an emulated\nstart %s at most (%s), other work 1/%d.\n",
+	fmt.Fprintf(w, "Estimated with: a native start %s (%s), a native fork %s\n(%s), an emulated start %s at most (%s), other work 1/%d.\n",
 		advice.Milliseconds(r.NativeStart), from(r.StartMeasured), advice.Milliseconds(r.NativeFork), from(r.ForkMeasured),
 		advice.Milliseconds(r.EmulatedStart), from(r.EmulatedMeasured), r.Slowdown)
 }
