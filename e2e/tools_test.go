@@ -12,9 +12,15 @@ import (
 // toolsArch is the architecture of jails with native tools, one for all tests.
 const toolsArch = "arm64"
 
-// toolsRoot makes a jail of Debian with a compiler, and native tools. Such a root
-// takes minutes to make, so it is made once.
+// toolsRoot makes a jail of Debian with a compiler, and native tools.
 func toolsRoot(t *testing.T, w *world, jail string) {
+	t.Helper()
+	compilerRoot(t, w, jail, "twin")
+}
+
+// compilerRoot makes a jail of Debian with a compiler, and tools of that source.
+// Such a root takes minutes to make, so it is made once.
+func compilerRoot(t *testing.T, w *world, jail, tools string) {
 	t.Helper()
 	if os.Getenv(rootsVariable) == "" {
 		t.Skip(rootsVariable + " names no directory: a root with a compiler takes minutes to make, and is kept there")
@@ -23,7 +29,7 @@ func toolsRoot(t *testing.T, w *world, jail string) {
 	needEmulator(t, w, toolsArch)
 	file := filepath.Join(os.Getenv(rootsVariable), "bookworm-"+toolsArch+".tar.zst")
 	if _, err := os.Stat(file); err == nil {
-		w.ok("create", jail, "--arch", toolsArch, "--from", "archive:"+file, "--tools", "twin")
+		w.ok("create", jail, "--arch", toolsArch, "--from", "archive:"+file, "--tools", tools)
 		return
 	}
 	w.ok("create", jail, "--arch", toolsArch, "--from", "debian:bookworm", "--tools", "none")
@@ -35,7 +41,9 @@ func toolsRoot(t *testing.T, w *world, jail string) {
 			t.Error(err)
 		}
 	}
-	w.ok("tools", "install", jail)
+	if tools != "none" {
+		w.ok("tools", "install", jail, tools)
+	}
 }
 
 // rootsVariable names a directory in which a root with a compiler is kept for the

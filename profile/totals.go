@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -109,6 +110,16 @@ type Check struct {
 	System     int64   `json:"system"`
 	Counted    int64   `json:"counted"`
 	Difference float64 `json:"difference_percent"`
+}
+
+// DifferenceText is the difference as people read it: +0.02 %. What is none when it
+// is rounded has no minus.
+func (k Check) DifferenceText() string {
+	text := fmt.Sprintf("%+.2f %%", k.Difference)
+	if text == "-0.00 %" {
+		return "+0.00 %"
+	}
+	return text
 }
 
 func (t *Totals) add(o *Totals) {

@@ -1,7 +1,8 @@
 // Command rounds compares the cost of short commands: it runs them in
 // alternated rounds and prints the median CPU time (user + system, with their
 // children) and wall time of each, in milliseconds, and how many times the
-// first one's CPU time that is.
+// first one's CPU time that is: the median of what it was in each round, since a
+// machine that others use may be slower in one than in the next.
 //
 //	rounds ROUNDS 'COMMAND ARG...' 'COMMAND ARG...'
 //
@@ -10,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,21 +68,31 @@ func once(argv []string) (sample, error) {
 }
 
 func report(commands []string, samples [][]sample) {
-	median := func(s []sample, of func(sample) time.Duration) time.Duration {
+	each := func(s []sample, of func(sample) time.Duration) []time.Duration {
 		list := make([]time.Duration, len(s))
 		for i := range s {
 			list[i] = of(s[i])
 		}
-		slices.Sort(list)
-		return list[len(list)/2]
+		return list
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	cpu := func(s sample) time.Duration { return s.cpu }
 	wall := func(s sample) time.Duration { return s.wall }
 	fmt.Printf("%10s %10s %8s  %s\n", "CPU ms", "wall ms", "ratio", "command")
-	first := median(samples[0], cpu)
 	for i, c := range commands {
-		m := median(samples[i], cpu)
-		fmt.Printf("%10.2f %10.2f %8.2f  %s\n", ms(m), ms(median(samples[i], wall)), float64(m)/float64(first), c)
+		fmt.Printf("%10.2f %10.2f %8.2f  %s\n", ms(median(each(samples[i], cpu))), ms(median(each(samples[i], wall))), ratio(samples[0], samples[i]), c)
 	}
+}
+
+func ratio(first, other []sample) float64 {
+	list := make([]float64, len(first))
+	for i := range first {
+		list[i] = float64(other[i].cpu) / float64(first[i].cpu)
+	}
+	return median(list)
+}
+
+func median[T cmp.Ordered](list []T) T {
+	slices.Sort(list)
+	return list[len(list)/2]
 }

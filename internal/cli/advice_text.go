@@ -3,17 +3,32 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/profile/advice"
 )
 
+// noticeable is the share of what will be left from which on a program has a row
+// of its own.
+const noticeable = 0.005
+
+// noticed tells whether so much time has a row.
+func noticed(ns int64, a *advice.Advice, o *adviceOptions) bool {
+	return o.all || float64(ns) >= noticeable*float64(a.After.CPU)
+}
+
 // printAdvice prints what to install, and then what stays emulated and why.
 func printAdvice(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 	fmt.Fprintf(w, "jail %s: %s of CPU, %s native and %s emulated (%s)\n\n", printable(a.Jail), cpuSeconds(a.Before.CPU), cpuSeconds(a.Before.Native),
 		cpuSeconds(a.Before.Emulated), share(a.Before.Emulated, a.Before.CPU))
-	if err := printWorthIt(w, a, o.output); err != nil {
+	if len(a.Items) == 0 {
+		fmt.Fprintln(w, "Nothing ran emulated, so there is nothing to make native.")
+		printNotes(w, a.Notes)
+		return nil
+	}
+	if err := printWorthIt(w, a, o); err != nil {
 		return err
 	}
 	if err := printRest(w, a, o); err != nil {
@@ -24,19 +39,19 @@ func printAdvice(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 	return nil
 }
 
-func printWorthIt(w io.Writer, a *advice.Advice, output string) error {
+func printWorthIt(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 	if len(a.Install) == 0 {
-		fmt.Fprintln(w, "Nothing more is worth making native.")
-		if a.Saving > 0 {
-			fmt.Fprintf(w, "With what is native by now about %s of %s are left.\n", cpuSeconds(a.After.CPU), cpuSeconds(a.Before.CPU))
-		}
-		_, err := fmt.Fprintln(w)
-		return err
+		return printNothing(w, a)
 	}
 	var rows [][]string
+	var few smallItems
 	left := a.Before.CPU
 	for _, i := range a.Items {
-		if !i.Install {
+		switch {
+		case !i.Install:
+			continue
+		case !noticed(i.Saving, a, o):
+			few.add(i.Saving)
 			continue
 		}
 		left -= i.Saving
@@ -46,15 +61,50 @@ func printWorthIt(w io.Writer, a *advice.Advice, output string) error {
 	if err := ui.Table(w, []string{"SAVES", "SHARE", "LEFT", "EXECS", "EMULATED", "NATIVE", "PROGRAM"}, rows); err != nil {
 		return err
 	}
+	few.print(w)
 	fmt.Fprintf(w, "\nThat leaves about %s of %s. ", cpuSeconds(a.After.CPU), cpuSeconds(a.Before.CPU))
-	if output == "" {
-		output = "FILE"
+	file := o.output
+	if file == "" {
+		file = "FILE"
 		fmt.Fprint(w, "With --output FILE the advice is kept:\n")
 	} else {
 		fmt.Fprint(w, "It is installed by\n")
 	}
-	fmt.Fprintf(w, "  xjail tools install %s --advice %s\n\n", a.Jail, output)
+	fmt.Fprintf(w, "  xjail tools install %s --advice %s\n\n", a.Jail, file)
 	return nil
+}
+
+// printNothing says why nothing is advised.
+func printNothing(w io.Writer, a *advice.Advice) error {
+	unknown := slices.ContainsFunc(a.Items, func(i advice.Item) bool { return i.State == advice.Unknown })
+	switch {
+	case unknown:
+		fmt.Fprintln(w, "What can be made native is not known.")
+	default:
+		fmt.Fprintln(w, "Nothing more is worth making native.")
+	}
+	if a.Saving > 0 {
+		fmt.Fprintf(w, "With what is native by now about %s of %s are left.\n", cpuSeconds(a.After.CPU), cpuSeconds(a.Before.CPU))
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// smallItems are those that have no row of their own.
+type smallItems struct {
+	count int
+	time  int64
+}
+
+func (s *smallItems) add(ns int64) {
+	s.count++
+	s.time += ns
+}
+
+func (s *smallItems) print(w io.Writer) {
+	if s.count > 0 {
+		fmt.Fprintf(w, "and %d more, each below %.1f %% of what is left, %s in all: --all lists them\n", s.count, 100*noticeable, cpuSeconds(s.time))
+	}
 }
 
 // itemName is a program, or how many the compiler is.
@@ -65,44 +115,58 @@ func itemName(i *advice.Item) string {
 	return printable(i.Programs[0])
 }
 
-// printRest lists what stays emulated.
+// printRest lists what stays emulated, as shares of the time that will be left.
 func printRest(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 	var rows [][]string
-	small, smallTime := 0, int64(0)
+	var few, native smallItems
 	for _, i := range a.Items {
 		switch {
 		case i.Install:
 			continue
-		case !o.all && float64(i.Emulated) < a.Threshold*float64(a.Before.CPU):
-			small, smallTime = small+1, smallTime+i.Emulated
+		case i.NativeByNow():
+			native.add(i.Emulated)
+			continue
+		case !noticed(i.Emulated, a, o):
+			few.add(i.Emulated)
 			continue
 		}
-		why := i.Why
-		if i.Hint != "" {
-			why += " (" + i.Hint + ")"
-		}
-		rows = append(rows, []string{cpuSeconds(i.Emulated), share(i.Emulated, a.Before.CPU), strconv.FormatInt(i.Execs, 10), string(i.State), itemName(&i), printable(why)})
+		rows = append(rows, restRow(i.Emulated, i.Execs, a, string(i.State), itemName(&i), reason(&i)))
 		for _, s := range i.Scripts {
-			rows = append(rows, []string{cpuSeconds(s.CPU), share(s.CPU, a.Before.CPU), strconv.FormatInt(s.Execs, 10), "script", "  " + printable(s.File), ""})
+			rows = append(rows, restRow(s.CPU, s.Execs, a, "script", "  "+printable(s.File), ""))
 		}
 	}
-	if len(rows) > 0 {
-		fmt.Fprintln(w, "Stays emulated:")
+	if native.count > 0 {
+		fmt.Fprintf(w, "Native by now, and not when the profile was made: %d, %s emulated then\n\n", native.count, cpuSeconds(native.time))
 	}
+	if len(rows)+few.count == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "Stays emulated, of the %s that are left:\n", cpuSeconds(a.After.CPU))
 	if err := ui.Table(w, []string{"EMULATED", "SHARE", "EXECS", "STATE", "PROGRAM", "WHY"}, rows); err != nil {
 		return err
 	}
-	if small > 0 {
-		fmt.Fprintf(w, "%d more with less than %.1f %% each, %s in all: --all lists them\n", small, 100*a.Threshold, cpuSeconds(smallTime))
-	}
-	if len(rows) > 0 || small > 0 {
-		fmt.Fprintln(w)
-	}
-	return nil
+	few.print(w)
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
-// printBasis says what the estimates rest on.
+func restRow(ns, execs int64, a *advice.Advice, state, program, why string) []string {
+	return []string{cpuSeconds(ns), share(ns, a.After.CPU), strconv.FormatInt(execs, 10), state, program, why}
+}
+
+// reason says why an item stays emulated, and what changes that.
+func reason(i *advice.Item) string {
+	if i.Hint == "" {
+		return printable(i.Why)
+	}
+	return printable(i.Why + " (" + i.Hint + ")")
+}
+
+// printBasis says what the estimates rest on, where there are any.
 func printBasis(w io.Writer, a *advice.Advice) {
+	if !slices.ContainsFunc(a.Items, func(i advice.Item) bool { return i.Basis != "" }) {
+		return
+	}
 	r := a.Reference
 	from := func(measured bool) string {
 		if measured {
@@ -110,7 +174,7 @@ func printBasis(w io.Writer, a *advice.Advice) {
 		}
 		return "assumed"
 	}
-	fmt.Fprintf(w, "Estimated with: a native start %s (%s), a native fork %s (%s), an emulated\nstart %s at most (%s), other work 1/%d.\n",
+	fmt.Fprintf(w, "Estimated with: a native start %s (%s), a native fork %s\n(%s), an emulated start %s at most (%s), other work 1/%d.\n",
 		advice.Milliseconds(r.NativeStart), from(r.StartMeasured), advice.Milliseconds(r.NativeFork), from(r.ForkMeasured),
 		advice.Milliseconds(r.EmulatedStart), from(r.EmulatedMeasured), r.Slowdown)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,10 +9,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
@@ -20,7 +23,8 @@ import (
 
 const profileAdviceLong = `Say which programs to make native next, from profiles of what ran in a jail:
 what each would save, what that estimate rests on, and why the others stay
-emulated.
+emulated. All that saves anything is advised, if it is safe; --threshold asks
+for more. A table has what is half a percent of the time left, --all has all.
 
 The tools are those of the profile's own jail, or of --jail. Where it has none,
 or packages were installed since, they are looked up in their source as xjail
@@ -62,8 +66,8 @@ func newProfileAdvice(g *globals) *cobra.Command {
 	f.StringVar(&o.tools, "tools", "", "where native tools would come from: `twin` or host (default as the jail's)")
 	f.StringVarP(&o.output, "output", "o", "", "keep the advice in this `file`")
 	f.StringVar(&o.check, "check", "", "compare the prediction of this `advice` with the profiles")
-	f.Float64Var(&o.percent, "threshold", 100*advice.DefaultThreshold, "the least saving that is worth it, in `percent` of the time left")
-	f.BoolVar(&o.all, "all", false, "list programs below the threshold too")
+	f.Float64Var(&o.percent, "threshold", 0, "the least saving that is worth it, in `percent` of the time left")
+	f.BoolVar(&o.all, "all", false, "list every program, however little it costs")
 	_ = cmd.RegisterFlagCompletionFunc("jail", completeJail(g))
 	_ = cmd.RegisterFlagCompletionFunc("tools", cobra.FixedCompletions([]string{"twin", "host"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -139,15 +143,33 @@ func adviceJail(g *globals, o *adviceOptions, u *advice.Usage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if o.jail != "" {
-		_, err := store.Load(o.jail)
-		return o.jail, err
+	if len(u.Archs()) > 1 {
+		return "", fault.New(fault.Usage, "ask for each of them alone", "the profiles are of jails of several architectures: %s", printable(strings.Join(u.Archs(), ", ")))
 	}
-	if _, err := store.Load(u.Jail()); err != nil {
+	name := cmp.Or(o.jail, u.Jail())
+	r, err := store.Load(name)
+	switch {
+	case err != nil && o.jail != "":
+		return "", err
+	case err != nil:
 		g.warn("the jail of the profile is not here, so its tools are not known: " + err.Error())
 		return "", nil
 	}
-	return u.Jail(), nil
+	return name, sameArch(r, u)
+}
+
+// sameArch refuses to ask a jail of another architecture: its programs are others.
+func sameArch(r *jail.Record, u *advice.Usage) error {
+	for _, name := range u.Archs() {
+		ran, err := arch.Lookup(name)
+		if err != nil {
+			return fault.New(fault.Unsupported, "", "the profile is of a jail of architecture %q, which is not known", name)
+		}
+		if own, err := arch.Lookup(r.Arch); err == nil && own.Name != ran.Name {
+			return fault.New(fault.Usage, "--jail NAME, of a jail of "+ran.Name, "the profile is of a jail of %s, and jail %s is of %s", ran.Name, r.Name, own.Name)
+		}
+	}
+	return nil
 }
 
 func giveAdvice(ctx context.Context, g *globals, o *adviceOptions, name string, u *advice.Usage) (*advice.Advice, error) {

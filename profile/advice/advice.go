@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -63,12 +64,10 @@ type Item struct {
 // Options are how advice is given.
 type Options struct {
 	// Threshold is the least saving that is worth it, as a share of the time that
-	// is left when all that saves more is native.
+	// is left when all that saves more is native. 0 takes all that saves anything: a
+	// native program costs nothing to have.
 	Threshold float64
 }
-
-// DefaultThreshold leaves out what nobody would notice.
-const DefaultThreshold = 0.005
 
 // topScripts is how many scripts an item names.
 const topScripts = 5
@@ -97,7 +96,7 @@ type Advice struct {
 // Give looks at every program that ran emulated.
 func Give(u *Usage, tools func(path string) Tool, o Options) *Advice {
 	a := &Advice{
-		Format: formatVersion, Jail: u.jail, Arch: u.arch, Profiles: u.profiles, Threshold: o.Threshold,
+		Format: formatVersion, Jail: u.Jail(), Arch: first(u.archs), Profiles: u.profiles, Threshold: o.Threshold,
 		Reference: u.reference(), Before: u.whole, After: u.whole, Install: []string{}, Items: []Item{},
 	}
 	items := u.items(a.Reference, tools)
@@ -105,7 +104,7 @@ func Give(u *Usage, tools func(path string) Tool, o Options) *Advice {
 		return cmp.Or(cmp.Compare(y.Saving, x.Saving), cmp.Compare(y.Emulated, x.Emulated), cmp.Compare(x.Name, y.Name))
 	})
 	for _, i := range items {
-		if i.nativeByNow() {
+		if i.NativeByNow() {
 			a.gain(i)
 		}
 	}
@@ -130,8 +129,8 @@ func (a *Advice) gain(i *Item) {
 	a.After.Native += i.Native
 }
 
-// nativeByNow tells of a program that will be native the next time in any case.
-func (i *Item) nativeByNow() bool { return i.State == Native && !i.ranNative }
+// NativeByNow tells of a program that will be native the next time in any case.
+func (i *Item) NativeByNow() bool { return i.State == Native && !i.ranNative }
 
 // items are the emulated programs, those of a unit in one.
 func (u *Usage) items(r Reference, tools func(string) Tool) []*Item {
@@ -239,7 +238,9 @@ func (i *Item) decide(a *Advice) {
 	case i.State == Native:
 		i.Why, i.Hint = "it is native by now, and was not when the profile was made", "profile again"
 	case i.State != Available:
-	case i.Saving <= 0 || float64(i.Saving) < a.Threshold*float64(a.After.CPU):
+	case i.Saving <= 0:
+		i.Why = "it would save nothing"
+	case float64(i.Saving) < a.Threshold*float64(a.After.CPU):
 		i.Why = fmt.Sprintf("not worth it: it would save %s, %s of what is left", Milliseconds(i.Saving), percent(i.Saving, a.After.CPU))
 	default:
 		i.Install = true
@@ -254,11 +255,14 @@ func (u *Usage) notes() []string {
 			notes = append(notes, "the profile of "+p.Started.Format(time.RFC3339)+" was cut off, or is being written")
 		}
 	}
+	if len(u.jails) > 1 {
+		notes = append(notes, "the profiles are of several jails: "+strings.Join(u.jails, ", "))
+	}
 	if u.running > 0 {
-		notes = append(notes, fmt.Sprintf("%d runs have no end in the profiles, and their time is not known", u.running))
+		notes = append(notes, fmt.Sprintf("runs without an end in the profiles, whose time is not known: %d", u.running))
 	}
 	if u.lost > 0 {
-		notes = append(notes, fmt.Sprintf("%d events were lost", u.lost))
+		notes = append(notes, fmt.Sprintf("events that were lost: %d", u.lost))
 	}
 	return notes
 }

@@ -66,7 +66,7 @@ func give(w world, profiles ...*profile.Profile) *advice.Advice {
 	for _, p := range profiles {
 		u.Add("build.xprof", p)
 	}
-	return advice.Give(u, w.tool, advice.Options{Threshold: advice.DefaultThreshold})
+	return advice.Give(u, w.tool, advice.Options{Threshold: 0.005})
 }
 
 func item(t *testing.T, a *advice.Advice, name string) advice.Item {
@@ -189,6 +189,19 @@ func TestThreshold(t *testing.T) {
 	a = give(world{"/usr/lib/cc1": {State: advice.Native}}, p)
 	if want := []string{"/usr/bin/cat"}; !slices.Equal(a.Install, want) {
 		t.Errorf("install %q, want %q", a.Install, want)
+	}
+}
+
+// Without a threshold all that saves anything is worth it.
+func TestNoThreshold(t *testing.T) {
+	u := advice.NewUsage()
+	u.Add("build.xprof", build(runs{n: 47, program: "/usr/lib/cc1", cost: 2750}, runs{n: 1, program: "/usr/bin/ln", cost: 20}, runs{n: 1, program: "/usr/bin/instant", cost: 0.5}))
+	a := advice.Give(u, world{}.tool, advice.Options{})
+	if want := []string{"/usr/bin/ln", "/usr/lib/cc1"}; !slices.Equal(a.Install, want) {
+		t.Errorf("install %q, want %q", a.Install, want)
+	}
+	if i := item(t, a, "/usr/bin/instant"); i.Install || !strings.Contains(i.Why, "nothing") {
+		t.Errorf("%+v", i)
 	}
 }
 

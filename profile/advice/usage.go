@@ -11,8 +11,9 @@ import (
 type Usage struct {
 	whole    Total
 	profiles []Source
-	jail     string
-	arch     string
+	// jails and archs are those of the profiles, each once, the first one's first.
+	jails    []string
+	archs    []string
 	programs map[string]*program
 	// scripts are those that were run, by the path that was given.
 	scripts map[string]*scriptRuns
@@ -98,9 +99,7 @@ func NewUsage() *Usage {
 // Add sums a profile; file is how the advice calls it.
 func (u *Usage) Add(file string, p *profile.Profile) {
 	before := u.whole
-	if u.jail == "" {
-		u.jail, u.arch = p.Jail, p.Arch
-	}
+	u.jails, u.archs = withOne(u.jails, p.Jail), withOne(u.archs, p.Arch)
 	for _, r := range p.Runs {
 		u.addRun(r, subjectOf(file, p))
 	}
@@ -111,6 +110,14 @@ func (u *Usage) Add(file string, p *profile.Profile) {
 		File: file, Subject: p.Subject, Started: p.Started, Command: p.Command, Whole: p.Close != nil,
 		Total: Total{u.whole.CPU - before.CPU, u.whole.Native - before.Native, u.whole.Emulated - before.Emulated},
 	})
+}
+
+// withOne adds what is not there yet.
+func withOne(list []string, one string) []string {
+	if slices.Contains(list, one) {
+		return list
+	}
+	return append(list, one)
 }
 
 // subjectOf is what a profile is about: its package, or else its file.
@@ -182,8 +189,18 @@ type Script struct {
 // Total is the time of all runs.
 func (u *Usage) Total() Total { return u.whole }
 
-// Jail is the jail of the first profile.
-func (u *Usage) Jail() string { return u.jail }
+// Jail is the jail of the first profile, "" when there is none.
+func (u *Usage) Jail() string { return first(u.jails) }
+
+// Archs are the architectures of the profiles' jails, as these call them.
+func (u *Usage) Archs() []string { return u.archs }
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
 
 // Profiles are those that were added.
 func (u *Usage) Profiles() []Source { return u.profiles }

@@ -71,8 +71,7 @@ func totals(w io.Writer, r *profile.Report, s Style) error {
 		{line("together", t.All, all), false},
 	}
 	if k := t.Kernel; k != nil {
-		difference := fmt.Sprintf("%+.2f %%", k.Difference)
-		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), difference, "the kernel's own sum"}, false})
+		rows = append(rows, row{[]string{"", "", seconds(k.User + k.System), seconds(k.User), seconds(k.System), k.DifferenceText(), "the kernel's own sum"}, false})
 	}
 	if err := s.table(w, "processor time", []string{"EXECS", "FORKS", "CPU s", "USER", "SYSTEM", "SHARE", ""}, rows, 0); err != nil {
 		return err
