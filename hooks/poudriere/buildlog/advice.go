@@ -113,6 +113,9 @@ func (v *Verdict) advise(f *facts) []Advice {
 	case Network:
 		return []Advice{{FixNetwork, "", "fetch again (poudriere bulk, or make fetch); when the checksum is wrong remove the file of the distribution; what is fetched after the fetch phase has no network"}}
 	case BuildFailure:
+		if tool := nativeTools[v.Program]; tool != "" && f.emulated && strings.HasPrefix(v.Rule, "crash/") {
+			return []Advice{{KeepEmulated, tool, "the native " + tool + " died: build the port in a jail of its own after xjail poudriere hooks install --leave JAIL=" + tool}}
+		}
 		return []Advice{{FixPort, "", "the port fails by itself: look whether it builds on a machine of that architecture"}}
 	}
 	return []Advice{{ReadLog, "", "read the log"}}
@@ -177,7 +180,7 @@ func (v *Verdict) adviseMachine(f *facts) []Advice {
 		return []Advice{{KeepEmulated, v.Program, "build the package that has the path again without native tools: in make.conf, .if ${.CURDIR:M*/CATEGORY/PORT}, CC=cc, .endif"}}
 	}
 	return []Advice{
-		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif; where xjail's hooks lay native tools over the jail's that one is native too: then USE_GCC=yes, as compilers of the ports are emulated"},
+		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif; where xjail's hooks lay native tools over the jail's that one is native too: then build the port in a jail of its own after xjail poudriere hooks install --leave JAIL=cc"},
 		{CheckJail, "", "try the native tools: xjail tools verify NAME"},
 	}
 }

@@ -120,9 +120,12 @@ type Filter struct {
 }
 
 // wants tells whether a record passes.
-func (f Filter) wants(rec *Record) bool {
-	jail := f.Jail == "" || rec.Jail == f.Jail || strings.HasPrefix(rec.Jail, f.Jail+"-")
-	return jail && (f.Build == "" || rec.Build == f.Build)
+func (f Filter) wants(rec *Record) bool { return f.Takes(rec.Jail, rec.Build) }
+
+// Takes tells whether what is of a jail and a build is wanted.
+func (f Filter) Takes(jail, build string) bool {
+	of := f.Jail == "" || jail == f.Jail || strings.HasPrefix(jail, f.Jail+"-")
+	return of && (f.Build == "" || build == f.Build)
 }
 
 // Read returns the records below the state directory dir that pass, by time. A
