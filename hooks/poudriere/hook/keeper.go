@@ -86,7 +86,7 @@ func (k *keeper) End(jail, subject string, s *dtrace.Stats) error {
 	p := k.open[jail]
 	delete(k.open, jail)
 	// The kernel has no sum of its own for a package.
-	err := p.out.Close(&profile.Close{At: int64(s.At), User: s.Sums.CPU, Left: s.Left})
+	err := p.out.Close(&profile.Close{At: int64(s.At), Left: s.Left})
 	if subject == "" && jail == k.masterName() {
 		subject = referenceSubject
 	}
