@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -326,7 +327,7 @@ func (s Store) dropTools(name string, root *os.Root, m *xtools.Manifest) error {
 }
 
 // machineWord is what a program may say of the machine that it was built for.
-var machineWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
+var machineWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`) })
 
 // toolsEnv asks the root's own bash and make what they say of the machine. Both
 // say it in variables that they take from the environment where they are set.
@@ -370,7 +371,7 @@ func machineWords(text string) []string {
 	var env []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if _, value, ok := strings.Cut(line, "="); ok && machineWord.MatchString(value) {
+		if _, value, ok := strings.Cut(line, "="); ok && machineWord().MatchString(value) {
 			env = append(env, line)
 		}
 	}

@@ -118,7 +118,7 @@ type Close struct {
 	At     int64 `json:"at"`
 	Status int   `json:"status"` // of the command, as a shell has it
 	// User and System are the kernel's own sum over all processes (getrusage(2)):
-	// what the runs must add up to.
+	// what the runs must add up to. Both are 0 where the kernel has none.
 	User   int64 `json:"user"`
 	System int64 `json:"system"`
 	// Left counts the runs that were still running.

@@ -177,7 +177,7 @@ func totalsOf(p *Profile) *Totals {
 	for _, l := range p.Losses {
 		t.Lost = plus(t.Lost, l.Count)
 	}
-	if c := p.Close; c != nil {
+	if c := p.Close; c != nil && c.User+c.System > 0 {
 		t.Kernel = &Check{User: c.User, System: c.System, Counted: t.All.CPU}
 	}
 	t.finish()

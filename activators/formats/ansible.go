@@ -14,7 +14,7 @@ import (
 
 func fitsAnsible(s *source) bool {
 	return strings.Contains(s.text, "\n- ") && (strings.Contains(s.text, "ansible.builtin.") || strings.Contains(s.text, "\n  hosts:")) &&
-		scriptWords.MatchString(s.text)
+		scriptWords().MatchString(s.text)
 }
 
 func readAnsible(s *source) (*Set, error) {

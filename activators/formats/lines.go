@@ -49,7 +49,7 @@ func fitsLines(s *source) bool {
 			other++
 		}
 	}
-	return like > 0 && (other == 0 || like >= other && !scriptWords.MatchString(s.text))
+	return like > 0 && (other == 0 || like >= other && !scriptWords().MatchString(s.text))
 }
 
 // isShellWord tells whether a line begins as the lines of scripts do.

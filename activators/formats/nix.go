@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/activators"
 )
@@ -18,10 +19,12 @@ import (
 // NixOS writes the lines of binfmt.d in the order of the names, so that the last
 // name is tried first.
 
-var nixRegistrations = regexp.MustCompile(`\b(boot\.binfmt\.registrations|binfmt\s*=|registrations\s*=|binfmt\.registrations)`)
+var nixRegistrations = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(boot\.binfmt\.registrations|binfmt\s*=|registrations\s*=|binfmt\.registrations)`)
+})
 
 func fitsNix(s *source) bool {
-	return nixRegistrations.MatchString(s.text) && strings.Contains(s.text, "magicOrExtension")
+	return nixRegistrations().MatchString(s.text) && strings.Contains(s.text, "magicOrExtension")
 }
 
 func readNix(s *source) (*Set, error) {
@@ -42,7 +45,9 @@ type nixToken struct {
 	bad    bool // it has what would have to be computed
 }
 
-var nixWord = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_'-]*|[0-9]+|/[A-Za-z0-9._/+-]+|[^\s])`)
+var nixWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_'-]*|[0-9]+|/[A-Za-z0-9._/+-]+|[^\s])`)
+})
 
 // nixTokens cuts a text into tokens, without blanks and comments.
 func nixTokens(text string) []nixToken {
@@ -66,7 +71,7 @@ func nixTokens(text string) []nixToken {
 			t.text, n, t.bad = nixString(text)
 			t.quoted = true
 		default:
-			t.text = nixWord.FindString(text)
+			t.text = nixWord().FindString(text)
 			n = max(1, len(t.text))
 		}
 		if t.text != "" || t.quoted {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/activators"
 	"github.com/xjail/xjail/activators/binfmt"
@@ -17,9 +18,11 @@ import (
 // shell. Of a service of rc(8) it is what start would register.
 
 // register are words that a script which registers something has.
-var scriptWords = regexp.MustCompile(`\b(binmiscctl|update-binfmts|binfmt_misc|run_rc_command)\b|/binfmt\.d/`)
+var scriptWords = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(binmiscctl|update-binfmts|binfmt_misc|run_rc_command)\b|/binfmt\.d/`)
+})
 
-func fitsScript(s *source) bool { return scriptWords.MatchString(s.text) }
+func fitsScript(s *source) bool { return scriptWords().MatchString(s.text) }
 
 func readScript(s *source) (*Set, error) {
 	m := &machine{builder: newBuilder(s, Register, "")}
@@ -43,7 +46,9 @@ func readScript(s *source) (*Set, error) {
 
 // commandWords are in the arguments of a program that registers something in a
 // way that is not followed.
-var commandWords = regexp.MustCompile(`\b(binmiscctl add|update-binfmts|binfmt_misc/register)\b`)
+var commandWords = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\b(binmiscctl add|update-binfmts|binfmt_misc/register)\b`)
+})
 
 // params are what a script is called with so that it registers something.
 func (m *machine) params() []string {
@@ -145,7 +150,7 @@ func (m *machine) Command(c *shell.Command) (shell.Status, bool) {
 	if inner := shellWithin(args); inner != nil {
 		return c.Shell.Call(inner...), true
 	}
-	if commandWords.MatchString(strings.Join(args[1:], " ")) {
+	if commandWords().MatchString(strings.Join(args[1:], " ")) {
 		m.note(c.Line, "not followed: %s", cut(shell.Plain(strings.Join(args, " "))))
 	}
 	return shell.Unknown, false
@@ -162,7 +167,7 @@ func (m *machine) dockerRun(c *shell.Command, args []string) shell.Status {
 	case len(args) == 0:
 		return c.Shell.Call("sh")
 	case strings.HasPrefix(args[0], "["):
-		if scriptWords.MatchString(strings.Join(args, " ")) {
+		if scriptWords().MatchString(strings.Join(args, " ")) {
 			m.note(c.Line, "not followed: RUN %s", cut(shell.Plain(strings.Join(args, " "))))
 		}
 		return shell.Unknown
@@ -175,7 +180,7 @@ func (m *machine) dockerRun(c *shell.Command, args []string) shell.Status {
 func shellWithin(args []string) []string {
 	for i := 1; i+2 < len(args); i++ {
 		base, option := path.Base(args[i]), args[i+1]
-		if slices.Contains([]string{"sh", "bash", "ash", "dash"}, base) && strings.HasPrefix(option, "-") && strings.HasSuffix(option, "c") && scriptWords.MatchString(args[i+2]) {
+		if slices.Contains([]string{"sh", "bash", "ash", "dash"}, base) && strings.HasPrefix(option, "-") && strings.HasSuffix(option, "c") && scriptWords().MatchString(args[i+2]) {
 			return args[i:]
 		}
 	}

@@ -21,7 +21,7 @@ var arrows = map[string]string{
 	"internal/cli":             "activators activators/binfmt activators/binmiscctl activators/formats activators/persist arch doctor explain hooks/poudriere hooks/poudriere/buildlog hooks/poudriere/hook internal/fault internal/ui jail jail/extract jail/inventory jail/source jail/xtools jail/xtools/selftest profile profile/advice profile/html profile/pprofile profile/text profile/tracejson qemu",
 	"doctor":                   "activators activators/persist arch hooks/poudriere internal/fault jail qemu",
 	"explain":                  "activators arch qemu",
-	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb qemu",
+	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb profile profile/advice profile/dtrace qemu",
 	"hooks/poudriere/buildlog": "internal/fault",
 	"hooks/poudriere":          "activators/formats/shell arch internal/fault internal/rootpath jail",
 	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/advice profile/dtrace profile/ptrace qemu",

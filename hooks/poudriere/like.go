@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail"
@@ -84,12 +85,12 @@ func versionEnv(s Subject, j *Jail, osversion int) []string {
 func (s Subject) cross() bool { return s.Emulated || s.Arch.Name != arch.Host().Name }
 
 // classDefault is the class default of login.conf, to the line that does not go on.
-var classDefault = regexp.MustCompile(`(?m)^default:((?:[^\n]*\\\n)*[^\n]*)`)
+var classDefault = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^default:((?:[^\n]*\\\n)*[^\n]*)`) })
 
 // loginEnv is what the class default of login.conf has for PATH and setenv. A
 // dollar is the user's name there, a tilde the home, \c a colon.
 func loginEnv(text string) []string {
-	m := classDefault.FindStringSubmatch(text)
+	m := classDefault().FindStringSubmatch(text)
 	if m == nil {
 		return nil
 	}
@@ -136,11 +137,11 @@ func (p *Poudriere) makeConf(root *os.Root, s Subject, j *Jail) (string, error) 
 		}
 		fmt.Fprintf(&b, "#### %s ####\n%s\n", file, text)
 	}
-	return developer.ReplaceAllString(b.String(), ""), nil
+	return developer().ReplaceAllString(b.String(), ""), nil
 }
 
 // developer are the lines that poudriere takes out.
-var developer = regexp.MustCompile(`(?m)^DEVELOPER=[^\n]*\n`)
+var developer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^DEVELOPER=[^\n]*\n`) })
 
 // makeConfFiles are those that poudriere appends for the tree default and no set.
 func (p *Poudriere) makeConfFiles(name string) []string {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/internal/fault"
 )
@@ -14,11 +15,11 @@ import (
 // nameForm is what poudriere can call a jail: it is a directory, part of the name
 // of a jail(8), which may have no dot, of paths in which a colon breaks PATH, and
 // a word of unquoted lists.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_+-]{0,63}$`) })
 
 // checkName refuses what poudriere cannot call a jail.
 func checkName(name string) error {
-	if nameForm.MatchString(name) {
+	if nameForm().MatchString(name) {
 		return nil
 	}
 	hint := "use letters, digits, '_', '+' and '-', 64 at most"
@@ -36,7 +37,7 @@ func plainName(name string) string {
 		}
 		return r
 	}, name)
-	if plain == name || !nameForm.MatchString(plain) {
+	if plain == name || !nameForm().MatchString(plain) {
 		return ""
 	}
 	return plain

@@ -31,6 +31,10 @@ const pluginName = "xjail"
 // of sysexits(3). No xjail that fails, is killed, or knows no hooks ends with it.
 const StopStatus = 75
 
+// CollectStatus is the status of the hook "jail" that wants to be called once more
+// with the event "collect", in the background.
+const CollectStatus = 76
+
 // Plugin is what the hooks know besides what poudriere tells them: what was in
 // force when they were installed, since poudriere's environment has none of it.
 type Plugin struct {
@@ -59,6 +63,9 @@ const (
 type PluginFile struct {
 	Path  string    `json:"path"`
 	State FileState `json:"state"`
+	// Options are those of the command that it calls, of a file that nobody
+	// changed: what install was told.
+	Options []string `json:"options,omitempty"`
 }
 
 // PluginDir is where poudriere finds the hooks.
@@ -189,13 +196,17 @@ func (c Config) pluginFiles(want func(name string) []byte) ([]PluginFile, error)
 	}
 	var list []PluginFile
 	for _, name := range pluginNames() {
-		state := FileMissing
+		f := PluginFile{Path: filepath.Join(c.PluginDir(), name), State: FileMissing}
 		if dir != nil {
-			if state, err = fileState(dir, name, want(name)); err != nil {
+			if f.State, err = fileState(dir, name, want(name)); err != nil {
 				return nil, err
 			}
 		}
-		list = append(list, PluginFile{filepath.Join(c.PluginDir(), name), state})
+		if f.State == FileCurrent || f.State == FileOutdated {
+			text, _ := dir.ReadFile(name) // it was read before
+			f.Options = optionsOf(string(text))
+		}
+		list = append(list, f)
 	}
 	return list, nil
 }
@@ -243,4 +254,28 @@ func fileState(dir *os.Root, name string, want []byte) (FileState, error) {
 		return FileCurrent, nil
 	}
 	return FileOutdated, nil
+}
+
+// optionsOf reads HookOptions from a hook: what is between the name of the command
+// and the hook's.
+func optionsOf(text string) []string {
+	_, rest, ok := strings.Cut(text, " poudriere hook ")
+	rest, _, _ = strings.Cut(rest, "\n")
+	var words []string
+	for ok && strings.HasPrefix(rest, "'") {
+		word := ""
+		for {
+			part, more, whole := strings.Cut(rest[1:], "'")
+			if !whole {
+				return words
+			}
+			word, rest = word+part, more
+			if !strings.HasPrefix(rest, `\''`) {
+				break
+			}
+			word, rest = word+"'", rest[2:]
+		}
+		words, rest = append(words, word), strings.TrimPrefix(rest, " ")
+	}
+	return words
 }

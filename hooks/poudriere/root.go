@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/rootpath"
@@ -32,7 +33,9 @@ type rootFacts struct {
 
 // versionForm is what poudriere can put into login.conf by sed(1): a release, and
 // what may be behind a blank.
-var versionForm = regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]+)?-[A-Za-z0-9.+~-]{1,40}( [A-Za-z0-9.+~-]{1,40})?$`)
+var versionForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]+)?-[A-Za-z0-9.+~-]{1,40}( [A-Za-z0-9.+~-]{1,40})?$`)
+})
 
 // readRoot looks whether poudriere will accept a root, and what it will say of
 // it: version when that is given, what the root says, or else.
@@ -57,7 +60,7 @@ func readRoot(dir, version, otherwise string) (rootFacts, error) {
 	if f.Version == "" {
 		f.Version = cmp.Or(rootVersion(root, u), otherwise)
 	}
-	if !versionForm.MatchString(f.Version) {
+	if !versionForm().MatchString(f.Version) {
 		what := "the version of " + dir + " is not known: it has no bin/freebsd-version that says it"
 		if f.Version != "" {
 			what = "\"" + f.Version + "\" is no version as poudriere writes it"
@@ -80,12 +83,12 @@ func rootVersion(root *os.Root, u jail.Userland) string {
 	return u.Release
 }
 
-var newVersionLine = regexp.MustCompile(`(?m)^(REVISION|BRANCH)="?([A-Za-z0-9.-]+)"?[ \t]*$`)
+var newVersionLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^(REVISION|BRANCH)="?([A-Za-z0-9.-]+)"?[ \t]*$`) })
 
 // parseNewVersion is REVISION-BRANCH of sys/conf/newvers.sh.
 func parseNewVersion(text []byte) string {
 	values := map[string]string{}
-	for _, m := range newVersionLine.FindAllSubmatch(text, -1) {
+	for _, m := range newVersionLine().FindAllSubmatch(text, -1) {
 		values[string(m[1])] = string(m[2])
 	}
 	if values["REVISION"] == "" || values["BRANCH"] == "" {
@@ -96,7 +99,7 @@ func parseNewVersion(text []byte) string {
 
 // settable is a line of login.conf to which poudriere can append: it edits the
 // text from :setenv to the last colon of the same line.
-var settable = regexp.MustCompile(`(?m)^[ \t]*:setenv=[^\n]*:`)
+var settable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[ \t]*:setenv=[^\n]*:`) })
 
 // checkLogin looks for the line to which poudriere appends UNAME_r and the rest.
 // Where there is none nothing fails, and the jail's programs are told the host's.
@@ -108,7 +111,7 @@ func checkLogin(root *os.Root, dir string) error {
 	if err != nil {
 		return fault.Wrap(fault.Damaged, err, "etc/login.conf of "+dir, "")
 	}
-	if !settable.Match(text) {
+	if !settable().Match(text) {
 		return fault.New(fault.Damaged, `put ":setenv=BLOCKSIZE=K:\" on a line of its own into the class default there`,
 			"/etc/login.conf of %s has no line :setenv=...:, to which poudriere adds what programs are told of the jail", dir)
 	}

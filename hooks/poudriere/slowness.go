@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -79,7 +80,7 @@ func measure(ctx context.Context, run RunFunc, rounds, starts int) (Cost, error)
 }
 
 // timesForm is what times prints of one time. Shells differ in the digits.
-var timesForm = regexp.MustCompile(`([0-9]{1,4})m([0-9]{1,4}(?:[.,][0-9]{1,9})?)s`)
+var timesForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([0-9]{1,4})m([0-9]{1,4}(?:[.,][0-9]{1,9})?)s`) })
 
 // smallest is what a time is taken for that is less than shells tell.
 const smallest = 10 * time.Millisecond
@@ -88,7 +89,7 @@ const smallest = 10 * time.Millisecond
 // and system of its children. The costs are of the shell for 1000 rounds, and of
 // a child.
 func parseTimes(out string, rounds, starts int) (Cost, error) {
-	found := timesForm.FindAllStringSubmatch(out, -1)
+	found := timesForm().FindAllStringSubmatch(out, -1)
 	if len(found) != 8 {
 		return Cost{}, fault.New(fault.Failed, "", "the shell's times said %q", out)
 	}

@@ -24,7 +24,11 @@ import (
 type hookOptions struct {
 	limit  time.Duration
 	second []string
+	leave  []string
 	dir    string // where binfmt_misc is mounted
+	keep   int
+	// profile: each package gets a profile.
+	profile bool
 }
 
 // hookLimit is how long a hook may take where nothing else is said: /nxb-bin is
@@ -38,7 +42,9 @@ what is done about each event.
 
 For a native jail, and for an event that is not for xjail, nothing is done or
 said. The status is 0 also when something went wrong, which is said on stdout;
-it is 75 when poudriere shall stop, and one sentence says what to do then.`
+it is 75 when poudriere shall stop, and one sentence says what to do then, and
+76 when the event "jail collect" is wanted: with --profile it makes profiles
+until the build is over, and belongs into the background.`
 
 func newPoudriereHook(g *globals) *cobra.Command {
 	o := &hookOptions{}
@@ -59,9 +65,30 @@ func newPoudriereHook(g *globals) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.DurationVar(&o.limit, "limit", hookLimit, "`time` after which poudriere goes on")
-	addSecond(cmd, &o.second)
-	addBinfmtDir(cmd, &o.dir)
+	o.addFlags(cmd)
 	return cmd
+}
+
+// addFlags adds what install and the hook have in common.
+func (o *hookOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	addSecond(cmd, &o.second)
+	f.StringArrayVar(&o.leave, "leave", nil, "`[JAIL=]PROGRAM,...`: leave these emulated, such as cc,ld, in one jail of poudriere's or in all; may be repeated")
+	f.BoolVar(&o.profile, "profile", false, "make a profile of each package, by dtrace(1)")
+	f.IntVar(&o.keep, "keep", hook.DefaultKeep, "`builds` of a jail that are remembered, 0 for all")
+	addBinfmtDir(cmd, &o.dir)
+}
+
+// check refuses what the hooks would not understand.
+func (o *hookOptions) check() error {
+	if o.keep < 0 {
+		return fault.New(fault.Usage, "--keep 20", "--keep is a number of builds, not %d", o.keep)
+	}
+	if _, err := hook.ParseLeave(o.leave); err != nil {
+		return err
+	}
+	_, err := secondOf(o.second)
+	return err
 }
 
 // addSecond adds the option of second emulators.
@@ -74,13 +101,17 @@ func runHook(cmd *cobra.Command, g *globals, o *hookOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	call := &hook.Call{Hook: args[0], Event: args[1], Args: args[2:], Getenv: g.Getenv, Config: config}
+	call := &hook.Call{Hook: args[0], Event: args[1], Args: args[2:], Getenv: g.Getenv, Config: config, Profile: o.profile}
 	if call.Idle(hook.Natives) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), o.limit)
-	defer cancel()
-	if g.Stdin == os.Stdin {
+	ctx := cmd.Context()
+	if !call.Collects() {
+		limited, cancel := context.WithTimeout(ctx, o.limit)
+		defer cancel()
+		ctx = limited
+	}
+	if g.Stdin == os.Stdin && !call.Collects() {
 		// What hangs in a system call does not hear of the context.
 		defer time.AfterFunc(o.limit+time.Second, func() { os.Exit(0) }).Stop()
 		// timeout(1) has it run in the background of poudriere's terminal, where
@@ -110,6 +141,10 @@ func (g *globals) hookWorld(o *hookOptions, said *hookSays) (*hook.World, error)
 		cfg = &jail.Config{}
 	}
 	w := hook.New(store, cfg, machineTable(o.dir), said.line)
+	w.Keep = o.keep
+	if w.Leave, err = hook.ParseLeave(o.leave); err != nil {
+		return nil, err
+	}
 	w.Second, err = secondOf(o.second)
 	return w, err
 }
@@ -155,6 +190,8 @@ func (s *hookSays) line(text string) {
 type hookAnswer struct {
 	Stop  string   `json:"stop,omitempty"` // why poudriere shall stop, and what to do
 	Lines []string `json:"lines"`
+	// Collect: the event "jail collect" is wanted.
+	Collect bool `json:"collect,omitempty"`
 }
 
 // end says what became of the event and returns the status.
@@ -167,6 +204,8 @@ func (s *hookSays) end(err error) error {
 		if !s.g.json {
 			fmt.Fprintf(s.g.Stdout, "xjail: %s\n", answer.Stop)
 		}
+	case errors.Is(err, hook.ErrCollect):
+		answer.Collect = true
 	case err != nil:
 		for line := range strings.Lines(err.Error()) { // errors.Join's
 			s.line(strings.TrimSuffix(line, "\n"))
@@ -177,6 +216,9 @@ func (s *hookSays) end(err error) error {
 	}
 	if stop != nil {
 		return exitStatus(poudriere.StopStatus)
+	}
+	if answer.Collect {
+		return exitStatus(poudriere.CollectStatus)
 	}
 	return nil
 }

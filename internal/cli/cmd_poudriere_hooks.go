@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/activators/binfmt"
-
 	"github.com/xjail/xjail/hooks/poudriere"
+	"github.com/xjail/xjail/hooks/poudriere/hook"
 	"github.com/xjail/xjail/internal/fault"
 )
 
@@ -49,17 +51,27 @@ func newHooksInstall(g *globals) *cobra.Command {
 		Long: `Write the hooks to poudriere.d/hooks/plugins/xjail. They go on using this very
 xjail, and the state directory and configuration of this command. Hooks that
 are there are renewed; a file that somebody changed is reported (exit status 16)
-and nothing is written, unless --force is given.`,
+and nothing is written, unless --force is given.
+
+--leave is for a port that breaks with a native tool: the tool stays emulated,
+in one jail or in all. Poudriere's builders share one root, so that this cannot
+be said of one port: build it in a jail of its own.
+
+--profile makes a profile of each package with dtrace(1), which costs time:
+xjail poudriere report ranks the programs of all.
+
+--keep bounds what is remembered: reports of so many builds of a jail, and
+profiles of the last three of them.`,
 		Example: `  xjail poudriere hooks install
   xjail poudriere hooks install --second aarch64=armv7
+  xjail poudriere hooks install --leave cc,ld --profile
   xjail poudriere hooks install --dry-run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runHooksInstall(cmd, g, o) },
 	}
 	f := cmd.Flags()
 	f.DurationVar(&o.limit, "limit", hookLimit, "`time` after which poudriere goes on without a hook, whole seconds")
-	addSecond(cmd, &o.second)
-	addBinfmtDir(cmd, &o.dir)
+	o.addFlags(cmd)
 	f.BoolVar(&o.force, "force", false, "overwrite files that were changed")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be written and change nothing")
 	return cmd
@@ -83,7 +95,7 @@ func runHooksInstall(cmd *cobra.Command, g *globals, o *hooksOptions) error {
 
 // plugin is what the hooks are told of this command.
 func (g *globals) plugin(config poudriere.Config, o *hooksOptions) (poudriere.Plugin, error) {
-	if _, err := secondOf(o.second); err != nil {
+	if err := o.check(); err != nil {
 		return poudriere.Plugin{}, err
 	}
 	program, err := os.Executable()
@@ -108,6 +120,15 @@ func (g *globals) plugin(config poudriere.Config, o *hooksOptions) (poudriere.Pl
 	for _, text := range o.second {
 		p.HookOptions = append(p.HookOptions, "--second", text)
 	}
+	for _, text := range o.leave {
+		p.HookOptions = append(p.HookOptions, "--leave", text)
+	}
+	if o.profile {
+		p.HookOptions = append(p.HookOptions, "--profile")
+	}
+	if o.keep != hook.DefaultKeep {
+		p.HookOptions = append(p.HookOptions, "--keep", strconv.Itoa(o.keep))
+	}
 	if o.dir != binfmt.DefaultDir {
 		p.HookOptions = append(p.HookOptions, "--binfmt-dir", o.dir)
 	}
@@ -119,7 +140,8 @@ func newHooksStatus(g *globals) *cobra.Command {
 		Use:   "status",
 		Short: "Say whether xjail's hooks are installed and unchanged",
 		Long: `Show the files of the hooks: current, outdated (another version of xjail wrote
-them: install renews them), changed (somebody else did), or missing. The status
+them: install renews them), changed (somebody else did), or missing, and the
+options that they were installed with. The status
 is 10 when hooks are missing, 16 when one is changed, and 0 otherwise.`,
 		Example: "  xjail poudriere hooks status\n  xjail poudriere hooks status --json",
 		Args:    noArgs,
@@ -155,12 +177,20 @@ func (g *globals) printHookFiles(list []poudriere.PluginFile) error {
 	if g.json {
 		return g.printJSON(list)
 	}
+	var options []string
 	for _, f := range list {
 		if _, err := fmt.Fprintf(g.Stdout, "%-8s  %s\n", f.State, printable(f.Path)); err != nil {
 			return err
 		}
+		if len(f.Options) > 0 {
+			options = f.Options
+		}
 	}
-	return nil
+	if options == nil {
+		return nil
+	}
+	_, err := fmt.Fprintln(g.Stdout, "options  ", printable(strings.Join(options, " ")))
+	return err
 }
 
 func newHooksUninstall(g *globals) *cobra.Command {

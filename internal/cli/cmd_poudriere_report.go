@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xjail/xjail/hooks/poudriere/buildlog"
+	"github.com/xjail/xjail/hooks/poudriere/hook"
 	"github.com/xjail/xjail/internal/ui"
 )
 
@@ -36,6 +38,11 @@ need neither hooks nor poudriere.
 A verdict names the lines of the log that it is from. It is certain, likely or a
 guess: --json tells, and the name of the rule. Log files may be of any size.
 
+How long builds took and how many packages they made is shown too, and where the
+hooks made profiles (hooks install --profile), which programs cost most over all
+packages, and what to make native next. Of FILE.xprof, or a DIR of these, it is
+that alone.
+
 The exit status is 0 whatever was found.`
 
 func newPoudriereReport(g *globals) *cobra.Command {
@@ -47,7 +54,8 @@ func newPoudriereReport(g *globals) *cobra.Command {
 		Example: `  xjail poudriere report
   xjail poudriere report --jail arm64 --json
   xjail poudriere report /usr/local/poudriere/data/logs/bulk/arm64-default
-  xjail poudriere report bat-0.24.0.log`,
+  xjail poudriere report bat-0.24.0.log
+  xjail poudriere report profiles/*.xprof`,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && (o.all || cmd.Flags().Changed("build") || cmd.Flags().Changed("jail")) {
@@ -56,7 +64,7 @@ func newPoudriereReport(g *globals) *cobra.Command {
 			if o.all && o.Build != "" {
 				return usageError(cmd, "--build and --all exclude one another")
 			}
-			return runPoudriereReport(g, o, args)
+			return runPoudriereReport(cmd.Context(), g, o, args)
 		},
 	}
 	f := cmd.Flags()
@@ -83,9 +91,18 @@ func (g *globals) completeRecorded(field func(*buildlog.Record) string) cobra.Co
 	}
 }
 
-func runPoudriereReport(g *globals, o *failureOptions, args []string) error {
+// buildReport is all that is known of builds.
+type buildReport struct {
+	buildlog.Summary
+	Statistics []hook.Build  `json:"statistics"`
+	Profiles   *bulkProfiles `json:"profiles,omitempty"`
+}
+
+func runPoudriereReport(ctx context.Context, g *globals, o *failureOptions, args []string) error {
+	r := buildReport{Statistics: []hook.Build{}}
+	files, logs := profileArgs(args)
 	var records []buildlog.Record
-	for _, arg := range args {
+	for _, arg := range logs {
 		found, err := buildlog.Collect(arg, g.Stdin)
 		if err != nil {
 			return err
@@ -93,19 +110,49 @@ func runPoudriereReport(g *globals, o *failureOptions, args []string) error {
 		records = append(records, found...)
 	}
 	if len(args) == 0 {
-		found, err := g.recorded(o.Filter)
-		if err != nil {
+		var err error
+		if records, files, err = r.recorded(g, o); err != nil {
 			return err
 		}
-		if records = found; !o.all && o.Build == "" {
-			records = lastBuilds(found)
+	}
+	r.Summary = buildlog.Summarise(records)
+	var err error
+	if r.Profiles, err = readBulk(ctx, g, files); err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(r)
+	}
+	if len(args) == 0 || len(logs) > 0 {
+		if err := (&failureReport{g, r.Summary}).print(); err != nil {
+			return err
 		}
 	}
-	s := buildlog.Summarise(records)
-	if g.json {
-		return g.printJSON(s)
+	if err := printStatistics(g, r.Statistics); err != nil || r.Profiles == nil {
+		return err
 	}
-	return (&failureReport{g, s}).print()
+	return r.Profiles.print(g)
+}
+
+// recorded is what the hooks wrote down: of the last build of each jail, where no
+// others are asked for.
+func (r *buildReport) recorded(g *globals, o *failureOptions) (records []buildlog.Record, files []string, err error) {
+	last := !o.all && o.Build == ""
+	if records, err = g.recorded(o.Filter); err != nil {
+		return nil, nil, err
+	}
+	if last {
+		records = lastBuilds(records)
+	}
+	state, err := g.stateDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.Statistics, err = hook.Statistics(state, o.Filter, last); err != nil {
+		return nil, nil, err
+	}
+	files, err = hook.Profiles(state, o.Filter, last)
+	return records, files, err
 }
 
 // recorded are the failures that hooks recorded.

@@ -22,7 +22,7 @@ func IsCompiler(name string, target *arch.Arch) bool {
 		return false
 	}
 	base := strings.TrimSuffix(name, "-"+triplet(target))
-	return base == "binutils" || compilerName.MatchString(base)
+	return base == "binutils" || compilerName().MatchString(base)
 }
 
 // Choose leaves of the programs those at the given paths of the root, and with

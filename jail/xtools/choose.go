@@ -6,13 +6,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/arch"
 )
 
 // compilerName are the packages with compilers for the machine that they run on.
 // The cross compiler's package has the triplet behind.
-var compilerName = regexp.MustCompile(`^(gcc|cpp|g\+\+|gfortran|gobjc|gobjc\+\+|gdc|gm2|gccgo|gnat)-[0-9.]+$`)
+var compilerName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(gcc|cpp|g\+\+|gfortran|gobjc|gobjc\+\+|gdc|gm2|gccgo|gnat)-[0-9.]+$`)
+})
 
 // chooser picks the packages of a twin.
 type chooser struct {
@@ -34,7 +37,7 @@ type chooser struct {
 func (c *chooser) counterpart(name string) (native string, compiler bool) {
 	base, cross := strings.CutSuffix(name, "-"+c.triplet)
 	switch {
-	case compilerName.MatchString(base):
+	case compilerName().MatchString(base):
 		return base + "-" + c.triplet, true
 	case cross && base == "binutils":
 		return name, true

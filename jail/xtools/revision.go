@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +18,9 @@ import (
 // --with-pkgversion of its configure, in parentheses and with a blank behind. It
 // is in gcc -v, and in .comment of every object, which the linker's build id is
 // a digest of. So objects of two revisions are not equal even where their code is.
-var revision = regexp.MustCompile(`\x00(\([A-Z][A-Za-z]+ [0-9][-+.~0-9A-Za-z]{1,60}\) )\x00`)
+var revision = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\x00(\([A-Z][A-Za-z]+ [0-9][-+.~0-9A-Za-z]{1,60}\) )\x00`)
+})
 
 // compilerMax bounds what is read of a program of the root, bytes.
 const compilerMax = 256 << 20
@@ -61,7 +64,7 @@ func (c *chooser) readRevisions(found []candidate) {
 
 // findRevision is where the revision begins, and what it is.
 func findRevision(text []byte) (at int, found string) {
-	all := revision.FindAllSubmatchIndex(text, 2)
+	all := revision().FindAllSubmatchIndex(text, 2)
 	if len(all) != 1 {
 		return 0, ""
 	}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Scripts of perl need not be run by an emulated perl. The perl of a root stays
@@ -45,7 +46,7 @@ exec /` + perlPath + ` "$@"
 }
 
 // perlLine is the first line of scripts of perl, in its parts.
-var perlLine = regexp.MustCompile(`^(#![ \t]*)/usr/bin/perl([ \t\r\n])`)
+var perlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(#![ \t]*)/usr/bin/perl([ \t\r\n])`) })
 
 // headMax is how much the kernel reads of a script's first line, bytes
 // (BINPRM_BUF_SIZE).
@@ -234,7 +235,7 @@ func readScript(s *Subject, name string) (*candidate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read /%s of the root: %w", name, err)
 	}
-	if len(text) > scriptMax || !perlLine.Match(text) {
+	if len(text) > scriptMax || !perlLine().Match(text) {
 		return nil, nil
 	}
 	c.text, c.original.SHA256 = text, sumOf(text)
@@ -244,7 +245,7 @@ func readScript(s *Subject, name string) (*candidate, error) {
 // nativeScript is a script with native perl in its first line, and all else as
 // it was.
 func nativeScript(text []byte, libs string) []byte {
-	return perlLine.ReplaceAll(text, []byte("${1}/"+nativePerl(libs)+"${2}"))
+	return perlLine().ReplaceAll(text, []byte("${1}/"+nativePerl(libs)+"${2}"))
 }
 
 // ScriptLine is what the first line of a script names, with what it gives

@@ -61,6 +61,7 @@ type tally struct {
 	count int64
 	cpu   int64
 	costs []int64
+	seed  uint64
 }
 
 func (t *tally) add(e *profile.End) {
@@ -70,7 +71,23 @@ func (t *tally) add(e *profile.End) {
 	}
 	cost := cpuOf(e)
 	t.cpu += cost
-	t.costs = append(t.costs, cost)
+	t.keep(cost)
+}
+
+// costsKept bounds memory: a bulk run has hundreds of millions of execs.
+const costsKept = 1 << 16
+
+// keep keeps a cost, of very many an even sample.
+func (t *tally) keep(cost int64) {
+	if len(t.costs) < costsKept {
+		t.costs = append(t.costs, cost)
+		return
+	}
+	// Any sequence will do that does not go with the costs, and is the same each time.
+	t.seed = t.seed*6364136223846793005 + 1442695040888963407
+	if at := (t.seed >> 20) % uint64(t.count); at < costsKept {
+		t.costs[at] = cost
+	}
 }
 
 // longest keeps the sums of a damaged profile from overflowing: a fortnight.

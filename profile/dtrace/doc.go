@@ -8,4 +8,7 @@
 // all system calls of a build is gigabytes, has no processor time, and slows what
 // it looks at. dtrace sees the events themselves, and counts what it had to drop.
 // It needs root, as jails on FreeBSD do anyway.
+//
+// Of poudriere's bulk runs, whose jails are not xjail's to start, it follows what runs
+// in jails of certain names, and makes a profile of each package.
 package dtrace

@@ -125,7 +125,7 @@ func TestBuild(t *testing.T) {
 }
 
 func TestLosses(t *testing.T) {
-	const begin = "B\t1\t1000\t1700000000000000000\n"
+	const begin = "B\t2\t1000\t1700000000000000000\n"
 	for name, tt := range map[string]struct {
 		text   string
 		losses int
@@ -138,9 +138,9 @@ func TestLosses(t *testing.T) {
 		"unknown":            {begin + "Q\t1\n", 1, 0, false},
 		"short":              {begin + "X\t2000\t5\n", 1, 0, false},
 		"no number":          {begin + "E\t2000\tx\t1\t0\t0\t0\t0\t0\t0\n", 1, 0, false},
-		"outside of a jail":  {begin + "F\t2000\t1\t2\t0\nX\t2001\t2\t0\t5\t0\t0\txjail\t/x\t\t/x\tx\nE\t2002\t2\t1\t0\t0\t1\t0\t0\t1\n", 0, 0, false},
-		"the same pid again": {begin + "X\t2000\t2\t7\t5\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\nF\t2001\t2\t3\t7\nF\t2002\t2\t3\t7\n", 1, 2, false},
-		"cut":                {begin + "X\t2000\t2\t7\t5\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\nF\t2001\t2", 0, 1, false},
+		"outside of a jail":  {begin + "F\t2000\t1\t2\t0\nX\t2001\t2\t0\t0\t5\t0\t0\txjail\t/x\t\t/x\tx\nE\t2002\t2\t1\t0\t0\t1\t0\t0\t1\n", 0, 0, false},
+		"the same pid again": {begin + "X\t2000\t2\t7\ta64\t5\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\nF\t2001\t2\t3\t7\nF\t2002\t2\t3\t7\n", 1, 2, false},
+		"cut":                {begin + "X\t2000\t2\t7\ta64\t5\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\nF\t2001\t2", 0, 1, false},
 		"too long":           {begin + strings.Repeat("x", 200000) + "\nZ\t5\n", 1, 0, true},
 	} {
 		p, _, stats, err := parse(t, tt.text)
@@ -148,7 +148,7 @@ func TestLosses(t *testing.T) {
 			t.Errorf("%s: %v, %+v, %+v", name, err, p.Losses, stats)
 		}
 	}
-	for _, text := range []string{"hello\n", "B\t2\t1\t1\n", begin + begin} {
+	for _, text := range []string{"hello\n", "B\t1\t1\t1\n", begin + begin} {
 		if _, _, _, err := parse(t, text); fault.KindOf(err) != fault.Damaged {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -171,9 +171,9 @@ func TestDrops(t *testing.T) {
 
 // The parser reads as many fields as the program prints.
 func TestFormats(t *testing.T) {
-	want := map[string]int{"B": 4, "F": 5, "X": 12, "N": 5, "E": 10, "Z": 2}
+	want := map[string]int{"B": 4, "F": 5, "X": 13, "N": 5, "E": 10, "T": 3, "Z": 2}
 	got := map[string]int{}
-	for _, m := range regexp.MustCompile(`printf\("([A-Z])((?:\\t%[dS])*(?:\\t1(?:\\t%d)*)?)\\n"`).FindAllStringSubmatch(Program(), -1) {
+	for _, m := range regexp.MustCompile(`printf\("([A-Z])((?:\\t%[dS])*(?:\\t2(?:\\t%d)*)?)\\n"`).FindAllStringSubmatch(BulkProgram(), -1) {
 		got[m[1]] = 1 + strings.Count(m[2], `\t`)
 	}
 	for kind, n := range want {
@@ -200,7 +200,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(text))
-	f.Add("B\t1\t0\t0\nX\t1\t2\t3\t-4\t5\t6\t\\\\\t\\0\t\\777\t\t\\n\nE\t9\t2\t1\t0\t0\t9223372036854775807\t1\t1\t9223372036854775807\n")
+	f.Add("B\t2\t0\t0\nX\t1\t2\t3\tj\t-4\t5\t6\t\\\\\t\\0\t\\777\t\t\\n\nE\t9\t2\t1\t0\t0\t9223372036854775807\t1\t1\t9223372036854775807\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, _, stats, err := parse(t, text)
 		if err != nil {
@@ -259,7 +259,7 @@ func TestCollector(t *testing.T) {
 	fakeDtrace(t, `trap 'printf "Z\t9000\n"; exit 0' INT
 test "$1" = -n && test "$3" = 42 || exit 1
 echo 'dtrace: 5 drops on CPU 0' >&2
-printf 'B\t1\t1000\t0\nX\t2000\t7\t3\t0\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\n'
+printf 'B\t2\t1000\t0\nX\t2000\t7\t3\ta64\t0\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\n'
 while :; do sleep 0.05; done
 `)
 	p, stats, err := collect(t)
@@ -269,7 +269,7 @@ while :; do sleep 0.05; done
 }
 
 func TestCollectorEndsEarly(t *testing.T) {
-	fakeDtrace(t, `printf 'B\t1\t1000\t0\n'; exit 1`)
+	fakeDtrace(t, `printf 'B\t2\t1000\t0\n'; exit 1`)
 	p, stats, err := collect(t)
 	if err != nil || stats.Whole || len(p.Losses) != 1 || !strings.Contains(p.Losses[0].Why, "ended early") {
 		t.Errorf("%v %+v %+v", err, stats, p)
@@ -291,5 +291,13 @@ func TestCollectorCannotBegin(t *testing.T) {
 	command = "no-dtrace-here"
 	if _, _, err := collect(t); fault.KindOf(err) != fault.Unsupported {
 		t.Error(err)
+	}
+}
+
+// writeFixture has a text beside the program that stands in for dtrace.
+func writeFixture(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(command+".txt", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

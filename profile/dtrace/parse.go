@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -24,7 +25,7 @@ var program string
 func Program() string { return program }
 
 // formatVersion is in the first line that the program prints.
-const formatVersion = "1"
+const formatVersion = "2"
 
 // Options say what the parser cannot see.
 type Options struct {
@@ -35,6 +36,8 @@ type Options struct {
 	Words int
 	// Began is called when the program has begun to look; it may be nil.
 	Began func()
+	// Full tells that no more runs are to be written; it may be nil.
+	Full func() bool
 }
 
 // Stats is what the parser has seen.
@@ -63,7 +66,7 @@ const (
 // counted as lost; an error is that of reading, of writing, or of output that is
 // not the program's. The profile is not closed.
 func Parse(r io.Reader, w *profile.Writer, o Options) (*Stats, error) {
-	p := &parser{out: w, o: o, processes: map[int]*process{}, tally: profile.NewTally()}
+	p := newParser(w, o)
 	in := bufio.NewReaderSize(r, lineMax)
 	for {
 		line, err := in.ReadSlice('\n')
@@ -98,6 +101,7 @@ type parser struct {
 	whole     bool
 	processes map[int]*process
 	runs      int64
+	left      int64 // runs for which there was no room
 	failure   error // of the writer
 	tally     *profile.Tally
 }
@@ -106,6 +110,10 @@ type parser struct {
 type process struct {
 	run            profile.Run
 	uticks, sticks int64 // when the run began
+}
+
+func newParser(w *profile.Writer, o Options) *parser {
+	return &parser{out: w, o: o, processes: map[int]*process{}, tally: profile.NewTally()}
 }
 
 func (p *parser) stats() *Stats {
@@ -120,8 +128,10 @@ func (p *parser) note(err error) {
 	}
 }
 
-func (p *parser) lose(why string) {
-	l := &profile.Lost{At: p.at, Count: 1, Why: why}
+func (p *parser) lose(why string) { p.loseMany(1, why) }
+
+func (p *parser) loseMany(n int64, why string) {
+	l := &profile.Lost{At: p.at, Count: n, Why: why}
 	p.tally.Lost(l)
 	p.note(p.out.Lost(l))
 }
@@ -182,8 +192,12 @@ func (p *parser) begin(f *fields) error {
 	return nil
 }
 
-// start begins a run in a process.
+// start begins a run in a process; nil when there is no room for it.
 func (p *parser) start(pid int, r profile.Run) *process {
+	if p.o.Full != nil && p.o.Full() {
+		p.left++
+		return nil
+	}
 	p.runs++
 	r.ID, r.PID, r.At = p.runs, pid, p.at
 	c := &process{run: r}
@@ -215,6 +229,7 @@ func (p *parser) drop(pid int) {
 
 func (p *parser) exec(f *fields) {
 	pid, jid := f.pid(), f.number()
+	_ = f.text() // the jail's name
 	cpu, uticks, sticks := f.number(), f.number(), f.number()
 	name, first, previous, last, args := f.string(), f.string(), f.string(), f.string(), f.string()
 	if f.bad || jid == 0 {
@@ -223,12 +238,14 @@ func (p *parser) exec(f *fields) {
 	old := p.processes[pid]
 	r := p.image(name, first, previous, last, args)
 	if old != nil {
+		delete(p.processes, pid)
 		user, system := old.split(cpu, uticks, sticks)
 		p.end(&profile.End{ID: old.run.ID, At: p.at, How: profile.ByExec, User: user, System: system})
 		r.Parent, r.Replaced = old.run.Parent, old.run.ID
 	}
-	c := p.start(pid, r)
-	c.uticks, c.sticks = uticks, sticks
+	if c := p.start(pid, r); c != nil {
+		c.uticks, c.sticks = uticks, sticks
+	}
 }
 
 // image is what a process became. last is the file that the kernel has loaded in
@@ -368,7 +385,7 @@ func (f *fields) number() int64 {
 func (f *fields) pid() int { return int(f.number()) }
 
 // escape is what %S writes for what is not printable.
-var escape = regexp.MustCompile(`\\([0-7]{1,3}|.)`)
+var escape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\([0-7]{1,3}|.)`) })
 
 // plain are the escapes with a letter.
 var plain = map[string]string{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -378,7 +395,7 @@ func (f *fields) string() string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
-	return escape.ReplaceAllStringFunc(s, func(e string) string {
+	return escape().ReplaceAllStringFunc(s, func(e string) string {
 		code := e[1:]
 		if n, err := strconv.ParseUint(code, 8, 8); err == nil {
 			return string([]byte{byte(n)})
@@ -404,11 +421,13 @@ func errnoName(n int64) string {
 }
 
 // dropped is what dtrace says on stderr of what it could not keep.
-var dropped = regexp.MustCompile(`^dtrace: (\d+) (?:dynamic variable |aggregation )?(?:drops?|failed|errors?)\b.*$`)
+var dropped = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^dtrace: (\d+) (?:dynamic variable |aggregation )?(?:drops?|failed|errors?)\b.*$`)
+})
 
 // Drops tells how many events a line of dtrace's stderr says were lost.
 func Drops(line string) (count int64, ok bool) {
-	m := dropped.FindStringSubmatch(strings.TrimSpace(line))
+	m := dropped().FindStringSubmatch(strings.TrimSpace(line))
 	if m == nil {
 		return 0, false
 	}

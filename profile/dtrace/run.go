@@ -3,6 +3,7 @@ package dtrace
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -44,42 +45,73 @@ var beginTime = time.Minute
 // An error is of kind fault.Unsupported where there is no dtrace, and
 // fault.Permission for those who may not use it.
 func Start(pid int, w *profile.Writer, o Options) (*Collector, error) {
-	file, err := exec.LookPath(command)
+	file, err := Find()
 	if err != nil {
-		return nil, fault.Wrap(fault.Unsupported, err, "profiles are collected by dtrace(1)", "it is part of FreeBSD's base system; the set base has it")
+		return nil, err
 	}
 	c := &Collector{out: w, parsed: make(chan struct{}), read: make(chan struct{})}
-	c.cmd = exec.Command(file, "-n", Program(), strconv.Itoa(pid))
+	began := make(chan struct{})
+	o.Began = func() { close(began) }
+	parse := func(r io.Reader) (*Stats, error) { return Parse(r, w, o) }
+	return c, c.start(exec.Command(file, "-n", Program(), strconv.Itoa(pid)), parse, began)
+}
+
+// StartBulk begins to collect what runs in the jails of a bulk run, as Start does.
+func StartBulk(k Keeper, o BulkOptions) (*Collector, error) {
+	file, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	c := &Collector{parsed: make(chan struct{}), read: make(chan struct{})}
+	began := make(chan struct{})
+	o.Began, o.Lost = func() { close(began) }, c.losses
+	parse := func(r io.Reader) (*Stats, error) {
+		err := ParseBulk(r, k, o)
+		if err != nil { // nobody reads on
+			_ = c.cmd.Process.Signal(syscall.SIGTERM)
+		}
+		return &Stats{}, err
+	}
+	return c, c.start(exec.Command(file, "-n", BulkProgram(), nobody, o.Name), parse, began)
+}
+
+// Find is where dtrace(1) is. The error is of kind fault.Unsupported.
+func Find() (string, error) {
+	file, err := exec.LookPath(command)
+	return file, fault.Wrap(fault.Unsupported, err, "profiles are collected by dtrace(1)", "it is part of FreeBSD's base system; the set base has it")
+}
+
+// start starts dtrace, and waits until it has begun.
+func (c *Collector) start(cmd *exec.Cmd, parse func(io.Reader) (*Stats, error), began <-chan struct{}) error {
+	c.cmd = cmd
 	// A Ctrl-C is for the command: dtrace ends when that has.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := c.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return nil, fault.Wrap(fault.Unsupported, err, "start dtrace(1)", "")
+		return fault.Wrap(fault.Unsupported, err, "start dtrace(1)", "")
 	}
-	began := make(chan struct{})
-	o.Began = func() { close(began) }
-	go c.parse(stdout, o)
+	go c.parse(stdout, parse)
 	go c.listen(stderr)
 	select {
 	case <-began:
-		return c, nil
+		return nil
 	case <-c.parsed:
 	case <-time.After(beginTime):
 	}
 	_ = c.cmd.Process.Kill()
-	return nil, c.failed(c.wait())
+	return c.failed(c.wait())
 }
 
-func (c *Collector) parse(stdout io.Reader, o Options) {
+func (c *Collector) parse(stdout io.Reader, parse func(io.Reader) (*Stats, error)) {
 	defer close(c.parsed)
-	c.stats, c.failure = Parse(stdout, c.out, o)
+	c.stats, c.failure = parse(stdout)
 	_, _ = io.Copy(io.Discard, stdout) // dtrace is not to hang
 }
 
@@ -148,4 +180,31 @@ func (c *Collector) Stop() (*Stats, error) {
 		return c.stats, c.out.Lost(&profile.Lost{At: at, Count: 1, Why: why})
 	}
 	return c.stats, c.out.Flush()
+}
+
+// losses are what dtrace had no room for so far.
+func (c *Collector) losses() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+// stopTime is how long dtrace may take to print what it still has.
+const stopTime = 10 * time.Second
+
+// RunBulk waits until the bulk run is over, which ctx tells, or dtrace ends by
+// itself, and returns why that was.
+func (c *Collector) RunBulk(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-c.parsed:
+	}
+	asked := ctx.Err() != nil
+	// SIGINT may be ignored in what a shell started in the background.
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	defer time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }).Stop()
+	if err := c.wait(); c.failure == nil && !asked {
+		return c.failed(err)
+	}
+	return c.failure
 }

@@ -1,13 +1,14 @@
 /*
- * What runs below the process $1, a line for each event, fields between tabs.
+ * What runs below the process $1, and what bulk.d adds, a line for each event, fields between tabs.
  * %S escapes tabs, ends of lines and what else is not printable, so that no name
  * and no argument makes a line of its own.
  *
  *   B format time walltime       it has begun
  *   F time pid child jid         fork(2), vfork(2), rfork(2)
- *   X time pid jid cpu uticks sticks execname first previous last args
+ *   X time pid jid jail cpu uticks sticks execname first previous last args
  *                                execve(2): the file that was asked for, and those
- *                                that it led to; cpu is that of the program before
+ *                                that it led to; cpu is that of the program before,
+ *                                jail the name of its jail
  *   N time pid errno file        execve(2) failed
  *   E time pid reason status signal cpu uticks sticks maxrss
  *                                it has ended
@@ -30,7 +31,7 @@ uint64_t cpu[int];
 BEGIN
 {
 	traced[$1] = 1;
-	printf("B\t1\t%d\t%d\n", timestamp, walltimestamp);
+	printf("B\t2\t%d\t%d\n", timestamp, walltimestamp);
 }
 
 sched:::on-cpu
@@ -68,8 +69,9 @@ proc:::exec-success
 {
 	this->p = curthread->td_proc;
 	this->used = cpu[pid] + (self->on ? timestamp - self->on : 0);
-	printf("X\t%d\t%d\t%d\t%d\t%d\t%d\t%S\t%S\t%S\t%S\t%S\n",
-	    timestamp, pid, curthread->td_ucred->cr_prison->pr_id, this->used,
+	printf("X\t%d\t%d\t%d\t%S\t%d\t%d\t%d\t%S\t%S\t%S\t%S\t%S\n",
+	    timestamp, pid, curthread->td_ucred->cr_prison->pr_id,
+	    stringof(curthread->td_ucred->cr_prison->pr_name), this->used,
 	    this->p->p_rux.rux_uticks + curthread->td_uticks,
 	    this->p->p_rux.rux_sticks + curthread->td_sticks,
 	    execname, self->first, self->depth > 1 ? self->previous : "",

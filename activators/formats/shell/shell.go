@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -461,7 +462,7 @@ const (
 	markClose = "\ue0f1"
 )
 
-var marked = regexp.MustCompile(markOpen + "([0-9a-f]*)" + markClose)
+var marked = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(markOpen + "([0-9a-f]*)" + markClose) })
 
 func unknownValue(what string) string {
 	return markOpen + hex.EncodeToString([]byte(what)) + markClose
@@ -472,7 +473,7 @@ func IsUnknown(value string) bool { return strings.Contains(value, markOpen) }
 
 // Plain is a value for people: what is unknown is shown as in the script.
 func Plain(value string) string {
-	return marked.ReplaceAllStringFunc(value, func(m string) string {
+	return marked().ReplaceAllStringFunc(value, func(m string) string {
 		text, _ := hex.DecodeString(m[len(markOpen) : len(m)-len(markClose)])
 		return string(text)
 	})

@@ -3,6 +3,7 @@ package buildlog
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // sentence is the verdict in words.
@@ -113,6 +114,9 @@ func (v *Verdict) advise(f *facts) []Advice {
 	case Network:
 		return []Advice{{FixNetwork, "", "fetch again (poudriere bulk, or make fetch); when the checksum is wrong remove the file of the distribution; what is fetched after the fetch phase has no network"}}
 	case BuildFailure:
+		if tool := nativeTools()[v.Program]; tool != "" && f.emulated && strings.HasPrefix(v.Rule, "crash/") {
+			return []Advice{{KeepEmulated, tool, "the native " + tool + " died: build the port in a jail of its own after xjail poudriere hooks install --leave JAIL=" + tool}}
+		}
 		return []Advice{{FixPort, "", "the port fails by itself: look whether it builds on a machine of that architecture"}}
 	}
 	return []Advice{{ReadLog, "", "read the log"}}
@@ -120,7 +124,7 @@ func (v *Verdict) advise(f *facts) []Advice {
 
 func (v *Verdict) adviseCrash() []Advice {
 	var list []Advice
-	if tool := nativeTools[v.Program]; tool != "" {
+	if tool := nativeTools()[v.Program]; tool != "" {
 		list = append(list, Advice{MakeNative, tool, "run " + tool + " natively: it is among the native tools (xjail tools install), so it should not have been emulated"})
 	}
 	if v.Rule == "emulator/start" {
@@ -162,7 +166,7 @@ func (v *Verdict) adviseSyscall() []Advice {
 	if v.Rule == "syscall/large-inodes" {
 		list[0].Text = "keep the work of 32-bit jails in tmpfs (USE_TMPFS=wrkdir): its inode numbers are small"
 	}
-	if tool := nativeTools[v.Program]; tool != "" {
+	if tool := nativeTools()[v.Program]; tool != "" {
 		list = append(list, Advice{MakeNative, tool, "run " + tool + " natively: it needs no emulated system calls"})
 	}
 	return list
@@ -177,14 +181,14 @@ func (v *Verdict) adviseMachine(f *facts) []Advice {
 		return []Advice{{KeepEmulated, v.Program, "build the package that has the path again without native tools: in make.conf, .if ${.CURDIR:M*/CATEGORY/PORT}, CC=cc, .endif"}}
 	}
 	return []Advice{
-		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif; where xjail's hooks lay native tools over the jail's that one is native too: then USE_GCC=yes, as compilers of the ports are emulated"},
+		{KeepEmulated, "cc", "keep the compiler emulated for the port: in make.conf, .if ${.CURDIR:M*/" + where + "}, CC=/usr/bin/cc, .endif; where xjail's hooks lay native tools over the jail's that one is native too: then build the port in a jail of its own after xjail poudriere hooks install --leave JAIL=cc"},
 		{CheckJail, "", "try the native tools: xjail tools verify NAME"},
 	}
 }
 
 // nativeTools are the programs that /nxb-bin has, by the names that they have in
 // logs: NXBDIRS of FreeBSD's Makefile.inc1, and the compiler's parts.
-var nativeTools = nativeNames()
+var nativeTools = sync.OnceValue(nativeNames)
 
 func nativeNames() map[string]string {
 	names := map[string]string{"clang": "cc", "clang++": "c++", "cc1": "cc", "cc1plus": "c++", "ld.lld": "ld", "lld": "ld", "bsdtar": "tar", "bmake": "make", "llvm-ar": "ar", "llvm-nm": "nm"}

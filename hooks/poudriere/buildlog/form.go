@@ -8,11 +8,16 @@ import (
 // form is a regular expression that is compiled when it is first needed: hooks
 // start xjail thousands of times, and most of these do not look at a log.
 type form struct {
-	get func() *regexp.Regexp
+	text string
+	once sync.Once
+	made *regexp.Regexp
 }
 
-func newForm(text string) *form {
-	return &form{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })}
+func newForm(text string) *form { return &form{text: text} }
+
+func (f *form) get() *regexp.Regexp {
+	f.once.Do(func() { f.made = regexp.MustCompile(f.text) })
+	return f.made
 }
 
 func (f *form) MatchString(s string) bool              { return f.get().MatchString(s) }

@@ -39,10 +39,13 @@ func Dir(state string) string { return filepath.Join(state, "poudriere", "builds
 // name is the file of a build: each path element is one escaped name, whatever
 // is in it.
 func name(dir, jail, build string) string {
-	return filepath.Join(Dir(dir), escape(jail), escape(build)+".jsonl")
+	return filepath.Join(Dir(dir), FileName(jail), FileName(build)+recordSuffix)
 }
 
-func escape(s string) string {
+const recordSuffix = ".jsonl"
+
+// FileName makes any name one of a file, of at most 200 bytes.
+func FileName(s string) string {
 	s = url.PathEscape(s)
 	if s == "" || strings.HasPrefix(s, ".") {
 		s = "%" + s
@@ -117,9 +120,12 @@ type Filter struct {
 }
 
 // wants tells whether a record passes.
-func (f Filter) wants(rec *Record) bool {
-	jail := f.Jail == "" || rec.Jail == f.Jail || strings.HasPrefix(rec.Jail, f.Jail+"-")
-	return jail && (f.Build == "" || rec.Build == f.Build)
+func (f Filter) wants(rec *Record) bool { return f.Takes(rec.Jail, rec.Build) }
+
+// Takes tells whether what is of a jail and a build is wanted.
+func (f Filter) Takes(jail, build string) bool {
+	of := f.Jail == "" || jail == f.Jail || strings.HasPrefix(jail, f.Jail+"-")
+	return of && (f.Build == "" || build == f.Build)
 }
 
 // Read returns the records below the state directory dir that pass, by time. A
@@ -205,4 +211,29 @@ func newest(list []Record) []Record {
 // globEscape makes a path one that Glob takes as it is.
 func globEscape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// Forget removes the records of all but the last builds of a jail below the state
+// directory dir, by when they were written last.
+func Forget(dir, jail string, keep int) error {
+	at := filepath.Dir(name(dir, jail, ""))
+	entries, err := os.ReadDir(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return recordError(err, at)
+	}
+	var files []fs.FileInfo
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && strings.HasSuffix(e.Name(), recordSuffix) {
+			files = append(files, info)
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	var failed error
+	for _, f := range files[min(keep, len(files)):] {
+		failed = errors.Join(failed, os.Remove(filepath.Join(at, f.Name())))
+	}
+	return failed
 }

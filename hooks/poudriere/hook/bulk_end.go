@@ -23,6 +23,10 @@ type Build struct {
 	Ports string    `json:"ports,omitempty"` // the ports tree
 	Set   string    `json:"set,omitempty"`
 	Event string    `json:"event"` // done or crashed
+	// Master is poudriere's name of jail, ports tree and set, as records have it.
+	Master string `json:"master,omitempty"`
+	// Seconds is how long it took; 0 where its name is no time.
+	Seconds int64 `json:"seconds,omitempty"`
 	// How many packages; there are no numbers of a build that crashed.
 	Built   int `json:"built"`
 	Failed  int `json:"failed"`
@@ -39,12 +43,24 @@ func (j *job) bulkEnd(ctx context.Context) error {
 		Time: j.now().UTC().Truncate(time.Second), Jail: j.jail.Name, Arch: j.name, Build: get("BUILDNAME"),
 		Ports: get("PTNAME"), Set: get("SETNAME"), Event: j.call.Event,
 	}
+	b.Master, b.Seconds = j.masterName(), secondsSince(b.Build, j.now())
 	for i, n := range []*int{&b.Built, &b.Failed, &b.Ignored, &b.Skipped, &b.Fetched} {
 		if i < len(j.call.Args) {
 			*n, _ = strconv.Atoi(j.call.Args[i]) // what is no number counts as none
 		}
 	}
-	return errors.Join(j.jailStop(ctx), appendLine(filepath.Join(j.data(), BuildsName), b))
+	err := errors.Join(j.jailStop(ctx), appendLine(filepath.Join(j.data(), BuildsName), b))
+	return errors.Join(err, j.forget(b.Master))
+}
+
+// secondsSince is how long ago a build began, by its name: poudriere's is the
+// local time at which it began, unless somebody chose another.
+func secondsSince(name string, now time.Time) int64 {
+	began, err := time.ParseInLocation("2006-01-02_15h04m05s", name, time.Local)
+	if err != nil || now.Before(began) {
+		return 0
+	}
+	return int64(now.Sub(began) / time.Second)
 }
 
 // appendLine adds a line of JSON to a file, in one write.

@@ -22,6 +22,7 @@ import (
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/hooks/poudriere"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/profile/dtrace"
 	"github.com/xjail/xjail/qemu"
 )
 
@@ -31,6 +32,7 @@ type Call struct {
 	Args        []string            // behind the event
 	Getenv      func(string) string // poudriere's environment
 	Config      poudriere.Config    // where the environment does not say it
+	Profile     bool                // profiles of packages are wanted
 }
 
 // Stop ends the build. It is one sentence that says why and what to do.
@@ -49,6 +51,10 @@ type World struct {
 	// Second are further architectures that run in jails of one, by its name:
 	// armv7 in those of aarch64. Their emulators are put into the jail too.
 	Second map[string][]string
+	// Leave are programs that stay emulated though there are native ones.
+	Leave Leave
+	// Keep is how many builds of a jail are remembered; 0 for all.
+	Keep int
 	// Say tells the user a line, in poudriere's output.
 	Say func(line string)
 
@@ -61,6 +67,10 @@ type World struct {
 	// pkgVersion asks a pkg for its version.
 	pkgVersion func(ctx context.Context, pkg string) string
 	now        func() time.Time
+	// collector makes profiles until ctx is done.
+	collector func(ctx context.Context, k dtrace.Keeper, o dtrace.BulkOptions) error
+	// noCollector is why it cannot; nil where it may.
+	noCollector func() error
 }
 
 // New is this machine.
@@ -69,6 +79,7 @@ func New(store jail.Store, config *jail.Config, table activators.Machine, say fu
 		Store: store, Config: config, Table: table, Say: say,
 		guest: "freebsd", natives: Natives, find: qemu.Find, inspect: qemu.Inspect, exec: jexec(),
 		pkgStatic: "/usr/local/sbin/pkg-static", pkgVersion: askPkg, now: time.Now,
+		collector: runDtrace, noCollector: noDtrace, Keep: DefaultKeep,
 	}
 }
 
@@ -89,9 +100,11 @@ var events = map[string]func(*job, context.Context) error{
 	"bulk crashed":     (*job).bulkEnd,
 	"jail mount":       (*job).jailMount,
 	"jail start":       (*job).jailStart,
+	"jail collect":     (*job).jailCollect,
 	"jail stop":        (*job).jailStop,
 	"builder start":    (*job).builderStart,
 	"pkgbuild failed":  (*job).pkgbuildFailed,
+	"pkgbuild success": (*job).pkgbuildSuccess,
 	"pkgbuild skipped": (*job).pkgbuildSkipped,
 	"pkgrepo sign":     (*job).pkgrepoSign,
 }
@@ -115,6 +128,9 @@ func (c *Call) Idle(natives func() []string) bool {
 	if events[c.Hook+" "+c.Event] == nil {
 		return true
 	}
+	if !c.Profile && (c.Hook == "pkgbuild" && c.Event == "success" || c.Collects()) {
+		return true
+	}
 	if c.Hook == "jail" && c.Event == "mount" && (len(c.Args) == 0 || filepath.Base(c.Args[0]) != reference) {
 		return true // a builder, which is a clone of the reference
 	}
@@ -129,6 +145,10 @@ func (c *Call) Idle(natives func() []string) bool {
 	_, targetArch := (&poudriere.Jail{Arch: text}).Target()
 	return runsItself(targetArch, natives())
 }
+
+// Collects tells of the event that the hook of poudriere's "jail" has besides
+// poudriere's own: it lasts as long as the build.
+func (c *Call) Collects() bool { return c.Hook == "jail" && c.Event == "collect" }
 
 // reference is the name of the jail from which poudriere clones its builders.
 const reference = "ref"

@@ -34,14 +34,16 @@ func (j *job) jailMount(ctx context.Context) error {
 		return nil // not a clone, and not ours to change
 	}
 	differs, err := differs(stored, ref)
-	if err != nil || differs == "" {
+	if err != nil {
 		return err
 	}
-	if err := copyTools(ctx, stored, ref); err != nil {
-		return err
+	if differs != "" {
+		if err := copyTools(ctx, stored, ref); err != nil {
+			return err
+		}
+		j.say("copied /%s from %s: %s", nxb.Dir, j.jail.Mnt, differs)
 	}
-	j.say("copied /%s from %s: %s", nxb.Dir, j.jail.Mnt, differs)
-	return nil
+	return j.leaveTools(ref)
 }
 
 func sameRoot(a, b *os.Root) bool {

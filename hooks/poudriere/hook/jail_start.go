@@ -14,6 +14,22 @@ import (
 // jailStart comes when the reference runs, and before a port is looked at. Every
 // builder is a clone of what the reference is then.
 func (j *job) jailStart(ctx context.Context) error {
+	err := j.wire(ctx)
+	var s *Stop
+	if errors.As(err, &s) {
+		return err
+	}
+	if want, perr := j.wantsCollector(ctx); perr != nil || !want {
+		return errors.Join(err, perr)
+	}
+	if err != nil {
+		j.say("%v", err)
+	}
+	return ErrCollect
+}
+
+// wire has the reference run what it is to run natively, and tries it.
+func (j *job) wire(ctx context.Context) error {
 	ref := j.openReference()
 	if ref == nil || j.arch == nil {
 		return nil
@@ -23,6 +39,9 @@ func (j *job) jailStart(ctx context.Context) error {
 		if err := j.placeSecond(ctx, ref, name); err != nil {
 			j.say("the emulator of %s is not in the jail: %v", name, err)
 		}
+	}
+	if err := j.leaveVariables(ref); err != nil {
+		j.say("%v", err)
 	}
 	// Programs of which the tools are that poudriere did not lay over the jail's.
 	w := &wiring{job: j, root: ref}

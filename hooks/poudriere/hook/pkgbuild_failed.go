@@ -15,7 +15,7 @@ import (
 // activator that went away is a reason for all that follow to fail as well, so it
 // is looked for first.
 func (j *job) pkgbuildFailed(ctx context.Context) error {
-	restored := j.restore(ctx)
+	restored := errors.Join(j.restore(ctx), j.cutProfile())
 	if len(j.call.Args) < 4 {
 		return restored
 	}
@@ -35,6 +35,9 @@ func (j *job) pkgbuildFailed(ctx context.Context) error {
 	return errors.Join(restored, buildlog.Append(j.Store.Dir, rec))
 }
 
+// pkgbuildSuccess is where the profile of a package ends: ORIGIN PKGNAME.
+func (j *job) pkgbuildSuccess(context.Context) error { return j.cutProfile() }
+
 // pkgbuildSkipped writes down which package is missing for the sake of which:
 // ORIGIN PKGNAME DEPENDENCY.
 func (j *job) pkgbuildSkipped(context.Context) error {
@@ -48,11 +51,15 @@ func (j *job) pkgbuildSkipped(context.Context) error {
 
 // record is a package of this build.
 func (j *job) record(args []string) buildlog.Record {
-	rec := buildlog.Record{Time: j.now(), Jail: j.call.Getenv("MASTERNAME"), Build: j.call.Getenv("BUILDNAME"), Origin: args[0], PkgName: args[1]}
-	if rec.Jail == "" {
-		rec.Jail = j.jail.Name
+	return buildlog.Record{Time: j.now(), Jail: j.masterName(), Build: j.call.Getenv("BUILDNAME"), Origin: args[0], PkgName: args[1]}
+}
+
+// masterName is the name of the build's jail with its ports tree and set.
+func (j *job) masterName() string {
+	if name := j.call.Getenv("MASTERNAME"); name != "" {
+		return name
 	}
-	return rec
+	return j.jail.Name
 }
 
 // openLog opens a file that is a log, and waits for nothing.

@@ -67,7 +67,10 @@ func runStandIn(args []string) int {
 	m.World = New(jail.Store{Dir: dir}, &jail.Config{}, table, func(line string) { fmt.Println("xjail: " + line) })
 	m.natives = func() []string { return append(Natives(), "amd64", "i386") }
 	m.find = m.findHere
-	err = m.Run(context.Background(), &Call{Hook: words[0], Event: words[1], Args: words[2:], Getenv: os.Getenv})
+	err = m.Run(context.Background(), &Call{Hook: words[0], Event: words[1], Args: words[2:], Getenv: os.Getenv, Profile: slices.Contains(args, "--profile")})
+	if errors.Is(err, ErrCollect) {
+		return poudriere.CollectStatus
+	}
 	if serr := saveTable(filepath.Join(m.dir, "table.json"), table); serr != nil {
 		fmt.Fprintln(os.Stderr, serr)
 		return 97
@@ -125,13 +128,7 @@ type runner struct {
 func newRunner(t *testing.T, shell []string) *runner {
 	t.Helper()
 	m := newMachine(t)
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.config().InstallPlugin(poudriere.Plugin{Program: program, Options: []string{"--state", m.Store.Dir}, Limit: time.Second}, false, false); err != nil {
-		t.Fatal(err)
-	}
+	m.install(nil, time.Second)
 	r := &runner{machine: m, shell: shell, plugins: filepath.Dir(m.config().PluginDir())}
 	for _, hook := range Hooks() {
 		for _, dir := range []string{"..", "aaa", "zzz"} {
@@ -139,6 +136,19 @@ func newRunner(t *testing.T, shell []string) *runner {
 		}
 	}
 	return r
+}
+
+// install installs the hooks, which call this program.
+func (m *machine) install(options []string, limit time.Duration) {
+	m.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := poudriere.Plugin{Program: program, Options: []string{"--state", m.Store.Dir}, HookOptions: options, Limit: limit}
+	if _, err := m.config().InstallPlugin(p, false, false); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // outcome is what poudriere sees of its hooks.

@@ -434,9 +434,19 @@ func TestBulkEnd(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[1]), &b); err != nil {
 		t.Fatal(err)
 	}
-	want := Build{Time: time.Unix(1700000000, 0).UTC(), Jail: "m64", Arch: "mips64", Build: "2026-11-28_12h00m00s", Ports: "default", Event: "done", Built: 10, Failed: 2, Ignored: 3, Skipped: 4, Fetched: 5}
+	want := Build{Time: time.Unix(1700000000, 0).UTC(), Jail: "m64", Arch: "mips64", Build: "2026-11-28_12h00m00s", Ports: "default", Event: "done", Master: "m64-default", Built: 10, Failed: 2, Ignored: 3, Skipped: 4, Fetched: 5}
 	if b != want {
 		t.Errorf("%+v", b)
+	}
+}
+
+// How long a build took is told by its name, where that is a time.
+func TestSecondsSince(t *testing.T) {
+	now := time.Date(2026, 11, 28, 15, 4, 5, 0, time.Local)
+	for name, want := range map[string]int64{"2026-11-28_15h03m05s": 60, "2026-11-27_15h04m05s": 24 * 3600, "2026-11-28_15h04m06s": 0, "mine": 0, "": 0} {
+		if got := secondsSince(name, now); got != want {
+			t.Errorf("%q: %d, want %d", name, got, want)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func (w *wiring) list(dir string) ([]fs.DirEntry, error) {
 // by the name of the jail's own may look for the host's files. What poudriere
 // links, or leaves on purpose (sh on mips, sysctl), is poudriere's.
 func (w *wiring) wanted(name string) bool {
-	if slices.Contains(nxb.Linked(), name) || name == "sbin/sysctl" {
+	if slices.Contains(nxb.Linked(), name) || name == "sbin/sysctl" || w.left(name) {
 		return false
 	}
 	if w.manifest != nil {

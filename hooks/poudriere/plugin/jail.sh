@@ -25,7 +25,13 @@ if command -v timeout >/dev/null; then
 else
 	"$xjail" "$@" </dev/null
 fi
-if [ $? -eq 75 ]; then
-	exit 75
-fi
+case $? in
+75) exit 75 ;;
+76)
+	# xjail wants to be started once more, and to go on beside the build: not
+	# by timeout(1), which on FreeBSD waits for all that comes of its program.
+	"$xjail" '@OPTIONS@' poudriere hook '@HOOK@' -- jail collect \
+		</dev/null >/dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+	;;
+esac
 exit 0

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -163,7 +164,9 @@ func sameMachine(a, b string) bool {
 
 // unlike are parts of answers that may be other ones: how a compiler was
 // configured and by which package, and temporary files.
-var unlike = regexp.MustCompile(`(?m)^Configured with: .*$|/cc[A-Za-z0-9]{6}(\.\w+)?|\(?\bDebian\b[^)\n]*\)?|^ignoring (nonexistent|duplicate) directory .*\n`)
+var unlike = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^Configured with: .*$|/cc[A-Za-z0-9]{6}(\.\w+)?|\(?\bDebian\b[^)\n]*\)?|^ignoring (nonexistent|duplicate) directory .*\n`)
+})
 
 func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
 	var wrong []string
@@ -174,7 +177,7 @@ func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
 			continue
 		}
 		asked++
-		said := func(o outcome) string { return unlike.ReplaceAllString(o.out+"\n"+o.err, "") + fmt.Sprint(o.status) }
+		said := func(o outcome) string { return unlike().ReplaceAllString(o.out+"\n"+o.err, "") + fmt.Sprint(o.status) }
 		if said(a) != said(b) {
 			wrong = append(wrong, differing(s.name, said(a), said(b))...)
 		}

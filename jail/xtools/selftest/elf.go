@@ -114,7 +114,7 @@ func text(b []byte) string {
 func compilersOf(text string) []string {
 	var list []string
 	for line := range strings.SplitSeq(text, "\n") {
-		list = append(list, strings.Join(strings.Fields(ofPackage.ReplaceAllString(line, "")), " "))
+		list = append(list, strings.Join(strings.Fields(ofPackage().ReplaceAllString(line, "")), " "))
 	}
 	slices.Sort(list)
 	return slices.Compact(list)

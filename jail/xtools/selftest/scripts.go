@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -124,7 +125,7 @@ func firstLine(text string) string {
 
 // moduleName is the name of a module, by the path of its compiled part: Net::SSLeay
 // has auto/Net/SSLeay/SSLeay.so.
-var moduleName = regexp.MustCompile(`/auto/((?:\w+/)*)(\w+)/(\w+)\.so$`)
+var moduleName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`/auto/((?:\w+/)*)(\w+)/(\w+)\.so$`) })
 
 // perlModules are the compiled modules of the perl of scripts, which are where its
 // libraries are.
@@ -133,7 +134,7 @@ func (t *test) perlModules() []string {
 	for _, tree := range t.s.Manifest.Trees {
 		_ = fs.WalkDir(t.s.Farm.FS(), tree.Source, func(name string, d fs.DirEntry, err error) error {
 			dir, _, below := strings.Cut(strings.TrimPrefix(name, tree.Source+"/"), "/")
-			if m := moduleName.FindStringSubmatch(name); err == nil && below && strings.HasPrefix(dir, "perl") && m != nil && m[2] == m[3] {
+			if m := moduleName().FindStringSubmatch(name); err == nil && below && strings.HasPrefix(dir, "perl") && m != nil && m[2] == m[3] {
 				names = append(names, strings.ReplaceAll(m[1]+m[2], "/", "::"))
 			}
 			return nil

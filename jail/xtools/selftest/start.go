@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -169,7 +170,9 @@ func sections(text string) map[string]string {
 }
 
 // linkTrouble is what the loader says of what it cannot do.
-var linkTrouble = regexp.MustCompile(`not found|undefined symbol|cannot open|error while loading|symbol lookup error|not defined in file`)
+var linkTrouble = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`not found|undefined symbol|cannot open|error while loading|symbol lookup error|not defined in file`)
+})
 
 func (t *test) judgeLinks(o outcome, n int) {
 	var wrong []string
@@ -177,7 +180,7 @@ func (t *test) judgeLinks(o outcome, n int) {
 	delete(all, "")
 	for name, text := range all {
 		for line := range strings.Lines(text) {
-			if linkTrouble.MatchString(line) {
+			if linkTrouble().MatchString(line) {
 				wrong = append(wrong, name+": "+strings.TrimSpace(line))
 			}
 		}
@@ -194,7 +197,7 @@ func (t *test) judgeLinks(o outcome, n int) {
 }
 
 // number is a version as programs print it.
-var number = regexp.MustCompile(`\d+(\.\d+)+`)
+var number = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\d+(\.\d+)+`) })
 
 // judgeStarts looks that programs say the version of the root's package.
 func (t *test) judgeStarts(o outcome, files []xtools.File) {
@@ -231,7 +234,7 @@ func judgeStart(f xtools.File, said string) (why string, version bool) {
 	if h.Mute || want == "" {
 		return "", false
 	}
-	for _, v := range number.FindAllString(text, -1) {
+	for _, v := range number().FindAllString(text, -1) {
 		if v == want || strings.HasPrefix(v, want+".") {
 			return "", false
 		}
@@ -252,7 +255,7 @@ func plainVersion(f xtools.File) string {
 	if i := strings.LastIndexByte(v, '-'); i >= 0 {
 		v = v[:i]
 	}
-	if loc := number.FindStringIndex(v); loc != nil && loc[0] == 0 {
+	if loc := number().FindStringIndex(v); loc != nil && loc[0] == 0 {
 		return v[:loc[1]]
 	}
 	return ""
@@ -260,11 +263,11 @@ func plainVersion(f xtools.File) string {
 
 // ofPackage is how Debian's programs name the revision of their package. That of
 // a cross compiler may be another.
-var ofPackage = regexp.MustCompile(`\(?\b(Debian|GNU Binutils for Debian)\b[^)\n]*\)?`)
+var ofPackage = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\(?\b(Debian|GNU Binutils for Debian)\b[^)\n]*\)?`) })
 
 // builtFor is a machine as configure names it, which bash and make have in their
 // --version.
-var builtFor = regexp.MustCompile(`\b[a-z0-9_]+-(pc|unknown)-linux-gnu\w*\b`)
+var builtFor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[a-z0-9_]+-(pc|unknown)-linux-gnu\w*\b`) })
 
 // compareStarts holds what programs say natively against what the root's own say.
 // Only those that builds use often are asked, since each takes some 30 ms.
@@ -277,10 +280,10 @@ func (t *test) compareStarts(ctx context.Context, native outcome, files []xtools
 	ours, theirs := sections(native.out), sections(found["start"].out)
 	var wrong, tell []string
 	for _, f := range files {
-		a, b := ofPackage.ReplaceAllString(ours[f.Path], ""), ofPackage.ReplaceAllString(theirs[f.Path], "")
+		a, b := ofPackage().ReplaceAllString(ours[f.Path], ""), ofPackage().ReplaceAllString(theirs[f.Path], "")
 		switch {
 		case a == b:
-		case builtFor.ReplaceAllString(a, "") == builtFor.ReplaceAllString(b, ""):
+		case builtFor().ReplaceAllString(a, "") == builtFor().ReplaceAllString(b, ""):
 			tell = append(tell, differing(f.Path, a, b)...)
 		default:
 			wrong = append(wrong, differing(f.Path, a, b)...)
