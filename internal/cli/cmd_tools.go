@@ -187,7 +187,7 @@ func toolsText(m *xtools.Manifest) []string {
 	natives, scripts, drifted, others := 0, 0, 0, 0
 	for _, f := range m.Files {
 		switch f.Kind {
-		case xtools.Program:
+		case xtools.Program, xtools.Chooser:
 			natives++
 		case xtools.Script:
 			scripts++
