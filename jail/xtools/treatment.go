@@ -16,8 +16,11 @@ type Revision struct {
 	// Native is the revision that the cross compiler is built of, and Own the root's.
 	Native string `yaml:"native"`
 	Own    string `yaml:"own"`
-	// Options are those with which the two make other code, by Debian's name of the
-	// architecture. On all others, and without these options, they make the same.
+	// Differs are architectures, by Debian's names, for which the two make other code
+	// whatever the options are.
+	Differs []string `yaml:"differs"`
+	// Options are those with which the difference matters, by the architecture. On
+	// those that are in neither list the two make the same code.
 	Options map[string][]string `yaml:"options"`
 	// Changes says what differs, and Source where that is known from.
 	Changes string `yaml:"changes"`
@@ -87,19 +90,25 @@ func (c *chooser) treat(f candidate) treatment {
 	pair := c.pairs[f.original.Package]
 	native, own := revisionOf(pair.TwinVer), revisionOf(pair.Version)
 	base := path.Base(f.source)
-	if !makesCode(f.source) || native == own || matches(c.policy.Allow, base) {
+	if !makesCode(f.source) || native == own {
 		return treatment{}
 	}
+	allowed := matches(c.policy.Allow, base)
 	r := c.policy.known(native, own)
 	if r == nil {
+		if allowed {
+			return treatment{}
+		}
 		return treatment{why: fmt.Sprintf("is of revision %s in the root, and the native one of %s: it is not known that they make the same code", own, native)}
 	}
 	options := r.Options[c.subject.Arch.Debian]
 	switch {
+	case !allowed && slices.Contains(r.Differs, c.subject.Arch.Debian):
+		return treatment{why: fmt.Sprintf("is of revision %s in the root, and the native one of %s makes other code: %s (%s)", own, native, r.Changes, r.Source)}
 	case len(options) == 0:
 		return treatment{}
 	case base == ltoCompiler:
-		return treatment{why: fmt.Sprintf("compiles objects by options that are in them, and with %s the native one of revision %s makes other code: %s", strings.Join(options, ", "), native, r.Changes)}
+		return treatment{why: fmt.Sprintf("compiles objects by options that are in them, and with %s the native one of revision %s makes other code: %s (%s)", strings.Join(options, " or "), native, r.Changes, r.Source)}
 	}
 	return treatment{
 		options: slices.Sorted(slices.Values(options)),
@@ -133,7 +142,7 @@ func (c *chooser) notesOf() []string {
 	for source, t := range c.treated {
 		text := t.changes
 		if t.why != "" {
-			text = "it " + t.why
+			text = "emulated: " + t.why
 		}
 		by[text] = append(by[text], path.Base(source))
 	}
