@@ -263,8 +263,11 @@ func runToolsList(g *globals, name string, pays bool) error {
 		from := t.Why
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
-			if t.Script {
+			switch {
+			case t.Script:
 				from += ", by a native perl: " + t.Why
+			case t.Why != "":
+				from += "; " + t.Why
 			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})

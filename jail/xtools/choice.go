@@ -67,7 +67,9 @@ func (m *Manifest) Choose(paths []string) (absent []string) {
 // runs tells whether one of the files is a chooser that runs a program beside.
 func (m *Manifest) runs(beside File) bool {
 	return slices.ContainsFunc(m.Files, func(f File) bool {
-		return f.Kind == Chooser && path.Base(f.Path) == path.Base(beside.Path)
+		dir, name := path.Split(path.Clean(beside.Source))
+		of := path.Base(path.Dir(path.Clean(dir)))
+		return f.Kind == Chooser && path.Base(f.Path) == name && of == "gcc-"+path.Base(path.Dir(f.Path))
 	})
 }
 

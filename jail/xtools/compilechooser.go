@@ -129,6 +129,9 @@ func (b *farmBuild) ownText(c candidate) ([]byte, error) {
 // have been made of another root, or by other rules.
 func (c *chooser) describeCompiler(m *Manifest, farm *Farm, f candidate, file *File) (why string) {
 	has, t := farm.Files[f.source], c.treated[f.source]
+	if has.Own {
+		return "is a program of another root among the tools"
+	}
 	if has.Options == nil && t.options == nil {
 		return ""
 	}

@@ -110,9 +110,13 @@ func (c *chooser) treat(f candidate) treatment {
 	case base == ltoCompiler:
 		return treatment{why: fmt.Sprintf("compiles objects by options that are in them, and with %s the native one of revision %s makes other code: %s (%s)", strings.Join(options, " or "), native, r.Changes, r.Source)}
 	}
+	changes := fmt.Sprintf("with %s the root's own runs, emulated", strings.Join(options, " or "))
+	if slices.Contains(r.Differs, c.subject.Arch.Debian) {
+		changes += ", and without the native one, which makes other code"
+	}
 	return treatment{
 		options: slices.Sorted(slices.Values(options)),
-		changes: fmt.Sprintf("with %s the root's own runs, emulated: %s (%s)", strings.Join(options, " or "), r.Changes, r.Source),
+		changes: fmt.Sprintf("%s: %s (%s)", changes, r.Changes, r.Source),
 	}
 }
 
