@@ -415,7 +415,7 @@ func (s Store) Tools(name string) (*xtools.Manifest, []Tool, error) {
 	}
 	var list []Tool
 	for _, f := range m.Files {
-		if f.Kind != xtools.Program && f.Kind != xtools.Script {
+		if !f.Choosable() {
 			continue
 		}
 		t := Tool{Path: f.Path, State: xtools.Native, Package: f.Package, Version: f.Version, Pays: f.Pays, Script: f.Kind == xtools.Script, Why: f.Why}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -41,7 +40,7 @@ func (s Store) checkFarm(m *xtools.Manifest) error {
 		return fault.Wrap(fault.NotFound, err, "native tools", "xjail tools install gets them again")
 	}
 	defer farm.Close()
-	for _, f := range slices.Concat(m.Files, m.Interpreters) {
+	for _, f := range m.InFarm() {
 		if err := xtools.CheckFile(farm, f); err != nil {
 			return err
 		}

@@ -190,7 +190,7 @@ func toolsText(m *xtools.Manifest) []string {
 	natives, scripts, drifted, others := 0, 0, 0, 0
 	for _, f := range m.Files {
 		switch f.Kind {
-		case xtools.Program:
+		case xtools.Program, xtools.Chooser:
 			natives++
 		case xtools.Script:
 			scripts++
@@ -266,8 +266,11 @@ func runToolsList(g *globals, name string, pays bool) error {
 		from := t.Why
 		if t.State == xtools.Native {
 			from = t.Package + " " + t.Version
-			if t.Script {
+			switch {
+			case t.Script:
 				from += ", by a native perl: " + t.Why
+			case t.Why != "":
+				from += "; " + t.Why
 			}
 		}
 		rows = append(rows, []string{t.Path, string(t.State), from})

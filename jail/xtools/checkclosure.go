@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 
 	"github.com/xjail/xjail/arch"
 )
@@ -35,8 +34,8 @@ func CheckLibraries(farm *os.Root, host *arch.Arch, m *Manifest) []error {
 			s.dirs = append(s.dirs, path.Dir(f.Source)) // it is a library as well
 		}
 	}
-	for _, f := range slices.Concat(m.Files, m.Interpreters) {
-		if f.Kind == Script {
+	for _, f := range m.InFarm() {
+		if !f.IsNative() {
 			continue
 		}
 		if _, err := s.closure([]string{f.Source}); err != nil {

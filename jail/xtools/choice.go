@@ -54,6 +54,7 @@ func (m *Manifest) Choose(paths []string) (absent []string) {
 	}
 	m.Files, m.Only = files, slices.Sorted(slices.Values(paths))
 	m.Only = slices.Compact(m.Only)
+	m.Beside = slices.DeleteFunc(m.Beside, func(f File) bool { return !m.runs(f) })
 	m.dropPackages()
 	slices.SortFunc(m.Left, func(a, b Left) int { return strings.Compare(a.Path, b.Path) })
 	for p := range chosen {
@@ -61,6 +62,15 @@ func (m *Manifest) Choose(paths []string) (absent []string) {
 	}
 	slices.Sort(absent)
 	return absent
+}
+
+// runs tells whether one of the files is a chooser that runs a program beside.
+func (m *Manifest) runs(beside File) bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool {
+		dir, name := path.Split(path.Clean(beside.Source))
+		of := path.Base(path.Dir(path.Clean(dir)))
+		return f.Kind == Chooser && path.Base(f.Path) == name && of == "gcc-"+path.Base(path.Dir(f.Path))
+	})
 }
 
 // Choosable tells whether a file is one that is run, and not a part of others.

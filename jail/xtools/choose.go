@@ -24,11 +24,15 @@ type chooser struct {
 	index   map[string][]Package
 	triplet string // of the target, as names of packages have it
 	scripts *scriptSet
+	policy  *Policy
 
 	pairs  map[string]PackagePair // by the root's package
 	chosen map[string]Package     // by name
 	// revisions are those that compilers of the twin get, by the package's name.
 	revisions map[string]string
+	// treated are programs of compilers of another revision, by path in the farm.
+	treated map[string]treatment
+	choices []choice
 }
 
 // counterpart is the name of the native package that has the programs of one

@@ -41,6 +41,10 @@ type FarmFile struct {
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"`
 	Script  bool   `json:"script,omitempty"` // runs by the native perl
+	// Options are of a chooser, which runs the root's own compiler with these, and
+	// Own is the copy of that.
+	Options []string `json:"options,omitempty"`
+	Own     bool     `json:"own,omitempty"`
 }
 
 // Names in the directory of a farm.
@@ -64,6 +68,10 @@ type farmBuild struct {
 
 	scripts *scriptSet
 	perl    Tree // how much perl's modules are
+
+	own     *os.Root // the root that the farm is for
+	choices []choice
+	beside  Tree // how much it is that choosers run
 
 	objects map[string]*object
 }
@@ -267,6 +275,11 @@ func (b *farmBuild) putProgram(name string) error {
 		nativeDriver(text)
 	}
 	setRevision(text, b.revisions[owner.Name])
+	for _, c := range b.choices {
+		if c.own.source == name {
+			return b.putChooser(c, owner, text)
+		}
+	}
 	b.describe(name, owner, text)
 	return b.put(name, text, 0o755)
 }
@@ -307,7 +320,7 @@ func (b *farmBuild) putLibraries(names []string) error {
 	if err != nil {
 		return err
 	}
-	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files, Bytes: b.perl.Bytes}
+	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files + b.beside.Files, Bytes: b.perl.Bytes + b.beside.Bytes}
 	var known []string
 	for _, name := range append(more, libs...) {
 		if path.Base(name) == path.Base(b.farm.Interp) {

@@ -56,7 +56,7 @@ func (h *HostTools) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest
 		return nil, err
 	}
 	c := newChooser(s, in, own)
-	c.scripts = scripts
+	c.scripts, c.policy = scripts, h.Policy
 	programs, plugins, more := c.sort(found)
 	if err := sameRelease(release, programs, more); err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "programs of this machine", "xjail tools install NAME twin fetches those of the root's versions")

@@ -35,6 +35,9 @@ type Manifest struct {
 	// among Files: those are run by Source, which is where their first lines say. A
 	// script is not laid over when Original is not what it was, or one of Modules.
 	Interpreters []File `json:"interpreters,omitempty"`
+	// Beside are programs in the farm that choosers run: native ones, and copies of
+	// the root's own.
+	Beside []File `json:"beside,omitempty"`
 	// Modules are directories with compiled modules for Interpreters. Native ones
 	// stand in for those that were there.
 	Modules []Directory `json:"modules,omitempty"`
@@ -80,6 +83,10 @@ const (
 	Script  Kind = "script" // runs by a native interpreter
 	// Interpreter is one that runs scripts and is not laid over.
 	Interpreter Kind = "interpreter"
+	// Chooser is a script that runs a native compiler or the root's own.
+	Chooser Kind = "chooser"
+	// Own is a copy of the root's own program, for a chooser.
+	Own Kind = "own"
 )
 
 // Original is a file of the root over which another is laid.
@@ -133,6 +140,13 @@ func (m *Manifest) ChangedInterpreter(root *os.Root) string {
 	}
 	return ""
 }
+
+// InFarm are all files of the farm that the manifest has a digest of.
+func (m *Manifest) InFarm() []File { return slices.Concat(m.Files, m.Interpreters, m.Beside) }
+
+// IsNative tells whether the file in the farm is a program or a part of one for
+// the host, and no script or copy of the root's own.
+func (f *File) IsNative() bool { return f.Kind != Script && f.Kind != Chooser && f.Kind != Own }
 
 // Tree is a directory of the farm.
 type Tree struct {
@@ -190,7 +204,7 @@ func ParseManifest(text []byte) (*Manifest, error) {
 // be able to lay anything else.
 func (m *Manifest) check() error {
 	var names []string
-	for _, f := range slices.Concat(m.Files, m.Interpreters) {
+	for _, f := range m.InFarm() {
 		names = append(names, f.Source, trimSlash(f.Path))
 	}
 	for _, f := range m.Interpreters {

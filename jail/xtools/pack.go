@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/extract"
 )
@@ -194,7 +195,7 @@ func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	if err != nil {
 		return nil, err
 	}
-	c := &chooser{subject: s, in: in, pairs: map[string]PackagePair{}, scripts: scripts}
+	c := &chooser{subject: s, in: in, pairs: map[string]PackagePair{}, scripts: scripts, policy: k.Policy}
 	left = slices.Concat(left, unfit, c.pickPacked(found, p.Packages))
 	if err := k.fits(release, c, p, left); err != nil {
 		return nil, err
@@ -243,6 +244,9 @@ func (c *chooser) pickPacked(found []candidate, packages []PackagePair) []Left {
 			l.State, l.Why = Drifted, fmt.Sprintf("%s is of version %s in the root, and the pack for %s", name, own, pair.Version)
 		default:
 			c.pairs[name] = pair
+			if !f.plugin {
+				left = append(left, c.consider(f)...)
+			}
 			continue
 		}
 		left = append(left, l)
@@ -470,10 +474,14 @@ func (p *packed) checkFiles(ctx context.Context, root *os.Root, s *Subject) erro
 		switch f, ok := p.Farm.Files[below]; {
 		case below == nativePerl(libDir(s.Host)):
 			return checkChooser(root, name, s)
+		case ok && f.Options != nil:
+			return checkCompilerChooser(root, name, below, f.Options, s)
+		case ok && f.Own:
+			return p.checkProgram(root, name, s.Arch)
 		case ok && f.Script:
 			return checkScript(root, name, s)
 		case ok:
-			return p.checkProgram(root, name, s)
+			return p.checkProgram(root, name, s.Host)
 		}
 		return nil
 	})
@@ -510,8 +518,17 @@ func checkChooser(root *os.Root, name string, s *Subject) error {
 	return err
 }
 
-// checkProgram refuses what is no ELF file of this machine.
-func (p *packed) checkProgram(root *os.Root, name string, s *Subject) error {
+// checkCompilerChooser refuses one that is not what this xjail makes.
+func checkCompilerChooser(root *os.Root, name, source string, options []string, s *Subject) error {
+	text, err := root.ReadFile(name)
+	if err == nil && (!validOptions(options) || !bytes.Equal(text, compilerChooser(libDir(s.Host), source, options))) {
+		err = fault.New(fault.Unsafe, "", "%s of the pack is no chooser of compilers", name)
+	}
+	return err
+}
+
+// checkProgram refuses what is no ELF file of an architecture.
+func (p *packed) checkProgram(root *os.Root, name string, a *arch.Arch) error {
 	f, err := openPlain(root, name)
 	if err != nil {
 		return err
@@ -521,8 +538,11 @@ func (p *packed) checkProgram(root *os.Root, name string, s *Subject) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Host.Accepts(o.id); err != nil {
-		return fault.New(fault.WrongArch, "", "%s of the pack is not of %s: %w", name, s.Host.Name, err)
+	if o == nil {
+		return fault.New(fault.Unsafe, "", "%s of the pack is no program", name)
+	}
+	if err := a.Accepts(o.id); err != nil {
+		return fault.New(fault.WrongArch, "", "%s of the pack is not of %s: %w", name, a.Name, err)
 	}
 	return nil
 }

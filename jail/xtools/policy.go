@@ -37,7 +37,10 @@ type Policy struct {
 	// Scripts are scripts that a native interpreter may run: by the package, the
 	// path, and with the reason why that is safe. Packages and paths are patterns.
 	Scripts map[string]map[string]string `yaml:"scripts"`
-	// Allow are names of Never that a configuration has decided otherwise about.
+	// Revisions are those of compilers of which it is known what they change.
+	Revisions []Revision `yaml:"revisions"`
+	// Allow are names of Never that a configuration has decided otherwise about, and
+	// programs of a compiler that may be native whatever their revision is.
 	Allow []string `yaml:"allow"`
 }
 
@@ -73,6 +76,11 @@ func (p *Policy) check() error {
 	}
 	if err := checkReasons("never", "why it stays", p.Never); err != nil {
 		return err
+	}
+	for i := range p.Revisions {
+		if err := p.Revisions[i].check(); err != nil {
+			return err
+		}
 	}
 	for name, scripts := range p.Scripts {
 		if err := checkPattern(name); err != nil {
@@ -120,6 +128,7 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 		Pays:        slices.Concat(p.Pays, add.Pays),
 		Asks:        slices.Concat(p.Asks, add.Asks),
 		Allow:       slices.Concat(p.Allow, add.Allow),
+		Revisions:   slices.Concat(p.Revisions, add.Revisions),
 		Never:       map[string]string{},
 		Scripts:     map[string]map[string]string{},
 	}

@@ -36,7 +36,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "10"
+const formatOfFarms = "11"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -88,7 +88,7 @@ func (t *Twin) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	}
 	c := &chooser{
 		subject: s, in: in, index: index, triplet: triplet(s.Arch),
-		pairs: map[string]PackagePair{}, chosen: map[string]Package{}, scripts: scripts,
+		pairs: map[string]PackagePair{}, chosen: map[string]Package{}, scripts: scripts, policy: t.Policy,
 	}
 	programs, plugins, more := c.sort(found)
 	if err := sameRelease(release, programs, more); err != nil {
@@ -177,6 +177,10 @@ func (c *chooser) sort(found []candidate) (programs, plugins []string, left []Le
 		case f.plugin:
 			plugins = append(plugins, f.source)
 		default:
+			if own := c.consider(f); own != nil {
+				left = append(left, own...)
+				continue
+			}
 			programs = append(programs, f.source)
 		}
 	}
@@ -211,6 +215,9 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 	}
 	for name, r := range c.revisions {
 		parts = append(parts, name+" "+r)
+	}
+	for _, choice := range c.choices {
+		parts = append(parts, "chooser "+choice.own.source+" "+strings.Join(choice.options, " ")+" "+choice.own.original.SHA256)
 	}
 	parts = slices.Concat(parts, programs, plugins, c.scripts.key())
 	slices.Sort(parts)
@@ -255,6 +262,7 @@ func (t *Twin) makeOf(ctx context.Context, s *Subject, release Release, c *choos
 	defer dir.Close()
 	b := &farmBuild{
 		dir: dir, scripts: c.scripts, local: !hasFixed(s), host: s.Host, target: s.Arch, policy: t.Policy, objects: map[string]*object{}, revisions: c.revisions,
+		own: s.Root, choices: c.choices,
 		farm: &Farm{Release: release.String(), Host: s.Host.Name, Target: s.Arch.Name, Files: map[string]FarmFile{}, Rejected: map[string]string{}},
 	}
 	if b.stage, err = stage(dir); err != nil {
@@ -312,29 +320,15 @@ func (c *chooser) packages() []Package {
 func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) {
 	used := map[string]bool{}
 	for _, f := range found {
-		pair, ok := c.pairs[f.original.Package]
-		if !ok {
+		if _, ok := c.pairs[f.original.Package]; !ok || c.staysOwn(f.source) {
 			continue // it is among those left
 		}
-		pays := t.Policy.PaysOff(path.Base(f.name))
-		file, ok := farm.Files[f.source]
-		if !ok {
-			left := Left{Path: "/" + f.name, State: Missing, Why: "package " + pair.Twin + " has no such file", Package: f.original.Package, Pays: pays}
-			if why := farm.Rejected[f.source]; why != "" {
-				left.State, left.Why = Excluded, why
-			}
-			m.Left = append(m.Left, left)
+		left := t.describeProgram(m, farm, f, c)
+		if left != nil {
+			m.Left = append(m.Left, *left)
 			continue
 		}
-		kind, original := Program, f.original
-		if f.plugin {
-			kind = Plugin
-		}
 		used[f.original.Package] = true
-		m.Files = append(m.Files, File{
-			Path: "/" + f.name, Source: f.source, Kind: kind, Package: file.Package, Version: file.Version,
-			SHA256: file.SHA256, Size: file.Size, Original: &original, Pays: pays,
-		})
 	}
 	if l, ok := farm.Files[strings.TrimPrefix(farm.Interp, "/")]; ok && farm.Interp != "" {
 		m.Files = append(m.Files, File{Path: farm.Interp, Source: farm.Interp[1:], Kind: Loader, Package: l.Package, Version: l.Version, SHA256: l.SHA256, Size: l.Size})
@@ -347,11 +341,39 @@ func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) 
 		m.Packages = append(m.Packages, c.pairs[name])
 	}
 	t.finish(m)
+	m.Notes = append(m.Notes, c.notesOf()...)
+}
+
+// describeProgram adds what the farm has for one program, or says why it is left.
+func (t *Twin) describeProgram(m *Manifest, farm *Farm, f candidate, c *chooser) *Left {
+	left := &Left{Path: "/" + f.name, State: Missing, Why: "package " + c.pairs[f.original.Package].Twin + " has no such file", Package: f.original.Package}
+	has, ok := farm.Files[f.source]
+	if !ok {
+		if why := farm.Rejected[f.source]; why != "" {
+			left.State, left.Why = Excluded, why
+		}
+		return left
+	}
+	original := f.original
+	file := File{
+		Path: "/" + f.name, Source: f.source, Kind: Program, Package: has.Package, Version: has.Version,
+		SHA256: has.SHA256, Size: has.Size, Original: &original, Pays: t.Policy.PaysOff(path.Base(f.name)),
+	}
+	if f.plugin {
+		file.Kind = Plugin
+	}
+	if why := c.describeCompiler(m, farm, f, &file); why != "" {
+		left.State, left.Why = Excluded, why
+		return left
+	}
+	m.Files = append(m.Files, file)
+	return nil
 }
 
 // finish sorts the lists and says which versions are not the same to the letter.
 func (t *Twin) finish(m *Manifest) {
 	slices.SortFunc(m.Packages, func(a, b PackagePair) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Beside, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(m.Left, func(a, b Left) int { return strings.Compare(a.Path, b.Path) })
 	for i := range m.Left {
 		m.Left[i].Pays = m.Left[i].Pays || t.Policy.PaysOff(path.Base(m.Left[i].Path))

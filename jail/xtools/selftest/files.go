@@ -68,10 +68,9 @@ func (t *test) architecture() {
 	t.ok("architecture", "%d native files are of %s", len(t.native()), t.s.Host.Name)
 }
 
-// native are the files of the manifest but for scripts, and what runs these.
+// native are the files for the host: no scripts, and what runs these.
 func (t *test) native() []xtools.File {
-	files := slices.Concat(t.s.Manifest.Files, t.s.Manifest.Interpreters)
-	return slices.DeleteFunc(files, func(f xtools.File) bool { return f.Kind == xtools.Script })
+	return slices.DeleteFunc(t.s.Manifest.InFarm(), func(f xtools.File) bool { return !f.IsNative() })
 }
 
 func (t *test) isNative(f xtools.File) error {
@@ -90,7 +89,7 @@ func (t *test) isNative(f xtools.File) error {
 // digests compares the files with their manifest.
 func (t *test) digests() {
 	var wrong []string
-	for _, f := range slices.Concat(t.s.Manifest.Files, t.s.Manifest.Interpreters) {
+	for _, f := range t.s.Manifest.InFarm() {
 		if err := xtools.CheckFile(t.s.Farm, f); err != nil {
 			wrong = append(wrong, err.Error())
 		}
@@ -128,7 +127,7 @@ func (t *test) libraries() {
 func (t *test) policy() {
 	var wrong []string
 	for _, f := range t.s.Manifest.Files {
-		if why := t.s.Policy.NeverWhy(path.Base(f.Path)); (f.Kind == xtools.Program || f.Kind == xtools.Script) && why != "" {
+		if why := t.s.Policy.NeverWhy(path.Base(f.Path)); f.Choosable() && why != "" {
 			wrong = append(wrong, f.Path+": "+why)
 		}
 	}

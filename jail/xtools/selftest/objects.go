@@ -28,6 +28,9 @@ var compilations = []compilation{
 	{name: "assembly", build: "$CC -O2 -S -o o-s.s lib.c && as -o o-as.o o-s.s", files: []string{"o-s.s", "o-as.o"}},
 	{name: "cxx-g", cxx: true, build: "$CXX -O2 -g -c -o o-x.o thrower.cc", files: []string{"o-x.o"}},
 	{name: "cxx-templates", cxx: true, build: "$CXX -O2 -c -o o-c.o catcher.cc", files: []string{"o-c.o"}},
+	{name: "protected", build: "$CC -O2 -fstack-protector-strong -c -o o-p.o protected.c", files: []string{"o-p.o"}},
+	{name: "frames", build: "$CC -O2 -fno-stack-protector -c -o o-f.o protected.c", files: []string{"o-f.o"}},
+	{name: "cxx-protected", cxx: true, build: "$CXX -x c++ -O2 -g -fstack-protector-strong -c -o o-q.o protected.c", files: []string{"o-q.o"}},
 	{name: "archive", build: "$CC -O2 -c -o o-l.o lib.c && objcopy -R .comment o-l.o && rm -f o-l.a && ar rcsD o-l.a o-l.o && ranlib -D o-l.a", files: []string{"o-l.o", "o-l.a"}},
 	{name: "link", build: "$CC -O2 -fPIC -shared -o o-l.so lib.c && $CC -O2 -Wl,--build-id=none -o o-e uselib.c lib.c && strip -o o-e.s o-e", files: []string{"o-l.so", "o-e", "o-e.s"}},
 }

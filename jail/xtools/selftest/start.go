@@ -81,8 +81,8 @@ const header = "== "
 func (t *test) start(ctx context.Context) error {
 	var linked, started []xtools.File
 	loader := t.loader()
-	for _, f := range t.s.Manifest.Files {
-		if t.drifted[f.Path] || f.Kind == xtools.Loader {
+	for _, f := range slices.Concat(t.s.Manifest.Files, t.s.Manifest.Beside) {
+		if t.drifted[f.Path] || !f.IsNative() || f.Kind == xtools.Loader {
 			continue
 		}
 		if harmlessStart(f) != nil {
