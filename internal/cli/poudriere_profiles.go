@@ -55,7 +55,7 @@ func readBulk(ctx context.Context, g *globals, files []string) (*bulkProfiles, e
 		return nil, err
 	}
 	b := &bulkProfiles{Total: u.Total(), Packages: len(files), Programs: u.Rank()}
-	options := advice.Options{Threshold: advice.DefaultThreshold}
+	options := advice.Options{}
 	if guest != "freebsd" {
 		cfg, err := g.loadConfig()
 		if err != nil {
