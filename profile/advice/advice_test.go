@@ -277,7 +277,7 @@ func TestNotes(t *testing.T) {
 	p := build(runs{n: 3, program: "/p", endless: true})
 	p.Close, p.Losses = nil, []profile.Lost{{Count: 7}}
 	notes := strings.Join(give(nil, p).Notes, "\n")
-	for _, want := range []string{"cut off", "3 runs have no end", "7 events were lost"} {
+	for _, want := range []string{"cut off", "time is not known: 3", "events that were lost: 7"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("%q has no %q", notes, want)
 		}
