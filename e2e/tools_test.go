@@ -130,7 +130,7 @@ func (w *world) toolsRunNatively(jail string) {
 	list := w.tools(jail)
 	for name, state := range map[string]string{
 		"/usr/bin/sed": "native", "/usr/bin/dash": "native", "/usr/bin/make": "native", "/usr/bin/aarch64-linux-gnu-gcc-12": "native",
-		"/usr/lib/gcc/aarch64-linux-gnu/12/cc1plus": "excluded", "/usr/lib/gcc/aarch64-linux-gnu/12/collect2": "native", "/usr/bin/uname": "excluded", "/usr/bin/dpkg": "excluded", "/usr/bin/su": "excluded",
+		"/usr/lib/gcc/aarch64-linux-gnu/12/cc1plus": "native", "/usr/lib/gcc/aarch64-linux-gnu/12/lto1": "excluded", "/usr/lib/gcc/aarch64-linux-gnu/12/collect2": "native", "/usr/bin/uname": "excluded", "/usr/bin/dpkg": "excluded", "/usr/bin/su": "excluded",
 		"/usr/bin/dpkg-buildflags": "native", "/usr/bin/pod2man": "native", "/usr/bin/perl": "excluded",
 	} {
 		if list[name].State != state || state == "excluded" && list[name].Why == "" {

@@ -81,8 +81,8 @@ const (
 	lto1Path = "/usr/lib/gcc/aarch64-linux-gnu/12/lto1"
 )
 
-// A compiler of another revision is native where it makes the same code only, and
-// gets a chooser where a configuration allows it.
+// A compiler of another revision is native where it is known what differs, behind a
+// chooser where that goes by options.
 func TestRevisions(t *testing.T) {
 	for name, tt := range map[string]struct {
 		own, native string
@@ -93,7 +93,7 @@ func TestRevisions(t *testing.T) {
 	}{
 		"the same":                      {"12.2.0-14", "12.2.0-14cross1", nil, Native, Native, Program, ""},
 		"the same, built again":         {"12.2.0-14+b2", "12.2.0-14cross1+b1", nil, Native, Native, Program, ""},
-		"known to make other code":      {"12.2.0-14+deb12u1", "12.2.0-14cross1", nil, Excluded, Excluded, "", "CVE-2023-4039"},
+		"known to make other code":      {"12.2.0-14+deb12u1", "12.2.0-14cross1", nil, Native, Excluded, Chooser, "CVE-2023-4039"},
 		"that, and allowed":             {"12.2.0-14+deb12u1", "12.2.0-14cross1", []string{"cc1"}, Native, Excluded, Chooser, "with -fstack-protector or -fstack-clash-protection the root's own"},
 		"the later one is the native":   {"12.2.0-14", "12.2.0-14+deb12u1cross1", nil, Excluded, Excluded, "", "it is not known"},
 		"nothing is known":              {"12.2.0-15", "12.2.0-14cross1", nil, Excluded, Excluded, "", "it is not known"},
@@ -148,15 +148,11 @@ func chooserPack(t *testing.T) (text []byte, root *os.Root, policy *Policy) {
 	t.Helper()
 	root, machine := compilerPair(t, "12.2.0-14+deb12u1", "12.2.0-14cross1")
 	h := hostTools(t, machine)
-	policy, err := h.Policy.With(&Policy{Allow: []string{"cc1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Policy = policy
 	m, err := h.Collect(t.Context(), arm64Subject(t, root), silent)
 	if err != nil {
 		t.Fatal(err)
 	}
+	policy = h.Policy
 	var b bytes.Buffer
 	if err := WritePack(t.Context(), filepath.Join(h.Dir, filepath.Base(filepath.Dir(m.Farm))), m, &b); err != nil {
 		t.Fatal(err)
@@ -181,8 +177,12 @@ func TestChooserInPack(t *testing.T) {
 	if states(m)[cc1Path] != Native || len(m.Beside) != 2 || states(m)[lto1Path] != Excluded {
 		t.Errorf("%+v beside %+v", states(m), m.Beside)
 	}
-	if m := collect(root, DefaultPolicy()); states(m)[cc1Path] != Excluded || len(m.Beside) != 0 {
-		t.Errorf("not allowed: %+v", states(m))
+	never, err := DefaultPolicy().With(&Policy{Never: map[string]string{"cc1": "is not wanted here"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := collect(root, never); states(m)[cc1Path] != Excluded || len(m.Beside) != 0 {
+		t.Errorf("never: %+v", states(m))
 	}
 	files := withCompiler(aarch64, "/lib/ld-linux-aarch64.so.1", "usr/lib/gcc/aarch64-linux-gnu/12", "cpp-12")
 	files[cc1Path[1:]] += "changed"

@@ -17,10 +17,12 @@ type Revision struct {
 	Native string `yaml:"native"`
 	Own    string `yaml:"own"`
 	// Differs are architectures, by Debian's names, for which the two make other code
-	// whatever the options are.
+	// whatever the options are. The native one is used there all the same when Options
+	// has those with which the difference matters.
 	Differs []string `yaml:"differs"`
-	// Options are those with which the difference matters, by the architecture. On
-	// those that are in neither list the two make the same code.
+	// Options are those with which the difference matters, by the architecture. With
+	// them the root's own runs. On those that are in neither list the two make the
+	// same code.
 	Options map[string][]string `yaml:"options"`
 	// Changes says what differs, and Source where that is known from.
 	Changes string `yaml:"changes"`
@@ -103,7 +105,7 @@ func (c *chooser) treat(f candidate) treatment {
 	}
 	options := r.Options[c.subject.Arch.Debian]
 	switch {
-	case !allowed && slices.Contains(r.Differs, c.subject.Arch.Debian):
+	case !allowed && len(options) == 0 && slices.Contains(r.Differs, c.subject.Arch.Debian):
 		return treatment{why: fmt.Sprintf("is of revision %s in the root, and the native one of %s makes other code: %s (%s)", own, native, r.Changes, r.Source)}
 	case len(options) == 0:
 		return treatment{}
@@ -112,7 +114,7 @@ func (c *chooser) treat(f candidate) treatment {
 	}
 	changes := fmt.Sprintf("with %s the root's own runs, emulated", strings.Join(options, " or "))
 	if slices.Contains(r.Differs, c.subject.Arch.Debian) {
-		changes += ", and without the native one, which makes other code"
+		changes += ", and without the native one, whose code may be in another order"
 	}
 	return treatment{
 		options: slices.Sorted(slices.Values(options)),
