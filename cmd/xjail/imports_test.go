@@ -24,7 +24,7 @@ var arrows = map[string]string{
 	"hooks/poudriere/hook":     "activators arch hooks/poudriere hooks/poudriere/buildlog internal/fault internal/rootpath jail jail/extract jail/xtools/nxb profile profile/advice profile/dtrace qemu",
 	"hooks/poudriere/buildlog": "internal/fault",
 	"hooks/poudriere":          "activators/formats/shell arch internal/fault internal/rootpath jail",
-	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/advice profile/dtrace profile/ptrace qemu",
+	"jail":                     "activators activators/binfmt activators/binmisc activators/binmiscctl arch internal/fault internal/rootpath jail/devfsrule jail/extract jail/inventory jail/miniroot jail/source jail/vfsopt jail/xtools jail/xtools/inplace jail/xtools/nxb jail/xtools/selftest profile profile/advice profile/dtrace profile/ptrace qemu",
 	"jail/source":              "arch internal/aptsources internal/fault",
 	"jail/source/releasetest":  "arch",
 	"jail/devfsrule":           "",
