@@ -16,6 +16,9 @@ needs() {
 		/usr/bin/xz	xz-utils	archives in xz
 		/usr/bin/zstd	zstd	archives in zstd
 		/usr/bin/bzip2	bzip2	archives in bzip2
+		/usr/bin/musl-gcc	musl-tools	the ground truth of profiles
+		/usr/bin/busybox	busybox	hooks of poudriere in busybox sh
+		/usr/bin/shellcheck	shellcheck	linting of hooks
 		/usr/bin/powerpc-linux-gnu-gcc	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross	powerpc
 		/usr/bin/mips64-linux-gnuabi64-gcc	gcc-mips64-linux-gnuabi64	mips n32
 		/usr/mips64-linux-gnuabi64/lib32/libc.a	gcc-multilib-mips64-linux-gnuabi64 libc6-dev-mipsn32-mips64-cross	mips n32
