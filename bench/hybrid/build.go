@@ -14,19 +14,21 @@ import (
 // time in every file that records one.
 var environment = []string{"LC_ALL=C.UTF-8", "SOURCE_DATE_EPOCH=1700000000"}
 
-// target is one way to build on one architecture.
-type target struct{ debian, variant string }
+// target is one way to build on one architecture. beside is of a native build: the
+// architecture whose builds come right after it.
+type target struct{ debian, variant, beside string }
 
-// targets are what a round builds of each package: the native build first.
+// targets are what a round builds of each package. The machine's speed changes
+// within minutes, so that each architecture gets a native build of its own.
 func (l *lab) targets(round int) []target {
 	var list []target
-	if slices.Contains(l.variants, native) {
-		list = append(list, target{l.host.Debian, native})
-	}
 	for _, a := range l.archs {
+		if slices.Contains(l.variants, native) {
+			list = append(list, target{debian: l.host.Debian, variant: native, beside: a})
+		}
 		for _, v := range variants[1:] {
 			if slices.Contains(l.variants, v) && (v != emulated || round <= l.emulated) {
-				list = append(list, target{a, v})
+				list = append(list, target{debian: a, variant: v})
 			}
 		}
 	}
@@ -50,7 +52,7 @@ func (l *lab) build(ctx context.Context) error {
 	for round := 1; round <= l.rounds; round++ {
 		for _, name := range l.packages {
 			for _, t := range l.targets(round) {
-				if t.variant == cross && packageNamed(name).Libraries || l.results.has(round, t.debian, t.variant, name) {
+				if t.variant == cross && packageNamed(name).Libraries || l.results.has(round, t, name) {
 					continue
 				}
 				if err := l.buildOnce(ctx, round, t, packageNamed(name)); err != nil {
@@ -70,7 +72,7 @@ func (l *lab) buildOnce(ctx context.Context, round int, t target, p *source) err
 	if err := copyTree(ctx, l.tree(p), tree); err != nil {
 		return err
 	}
-	r := buildRun{Round: round, Arch: t.debian, Variant: t.variant, Package: p.Name, When: time.Now().UTC().Truncate(time.Second), Load: load(), Xjail: l.version(ctx)}
+	r := buildRun{Round: round, Arch: t.debian, Variant: t.variant, Beside: t.beside, Package: p.Name, When: time.Now().UTC().Truncate(time.Second), Load: load(), Xjail: l.version(ctx)}
 	for _, phase := range []struct {
 		name, script string
 		cost         *cost

@@ -18,7 +18,7 @@ func (l *lab) check(ctx context.Context) error {
 				continue
 			}
 			p := packageNamed(name)
-			built := l.built(target{a, full}, p)
+			built := l.built(target{debian: a, variant: full}, p)
 			if _, err := os.Stat(built); err != nil {
 				return fmt.Errorf("%s for %s was not built yet with native tools: run the step build first", name, a)
 			}

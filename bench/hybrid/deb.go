@@ -59,7 +59,7 @@ func (l *lab) debOnce(ctx context.Context, debian string, p *source) (debRun, er
 		variant string
 		cost    *cost
 	}{{full, &d.Full}, {emulated, &d.Emulated}} {
-		files, err := l.buildDeb(ctx, target{debian, b.variant}, p, b.cost)
+		files, err := l.buildDeb(ctx, target{debian: debian, variant: b.variant}, p, b.cost)
 		if err != nil {
 			return d, fmt.Errorf("%s: %w", b.variant, err)
 		}

@@ -46,8 +46,12 @@ func TestMedian(t *testing.T) {
 func sample() *results {
 	r := &results{Machine: machine{Sources: map[string]string{"hello": "1:2.10-3"}}}
 	add := func(round int, debian, variant string, configure, compile float64, o outcome) {
-		r.Runs = append(r.Runs, buildRun{Round: round, Arch: debian, Variant: variant, Package: "hello",
-			Configure: cost{User: configure}, Make: cost{User: compile - 0.25, System: 0.25}, Outcome: o})
+		run := buildRun{Round: round, Arch: debian, Variant: variant, Package: "hello",
+			Configure: cost{User: configure}, Make: cost{User: compile - 0.25, System: 0.25}, Outcome: o}
+		if variant == native {
+			run.Beside = "arm64"
+		}
+		r.Runs = append(r.Runs, run)
 	}
 	for round, slow := range map[int]float64{1: 1, 2: 1, 3: 2} {
 		add(round, "amd64", native, 8*slow, 2*slow, outcome{})
@@ -59,10 +63,15 @@ func sample() *results {
 	return r
 }
 
-func TestSummarizeSetsEachBuildAgainstItsOwnRound(t *testing.T) {
+func TestSummarizeSetsEachBuildAgainstTheOneBesideIt(t *testing.T) {
 	s, ok := sample().summarize("amd64", "arm64", full, "hello")
 	if !ok || s.n != 3 || math.Abs(s.ratio-1.05) > 1e-9 || math.Abs(s.most-1.05) > 1e-9 || math.Abs(s.configureRatio-1.05) > 1e-9 || s.cpu != 10.5 {
 		t.Errorf("full: %+v", s)
+	}
+	r := sample()
+	r.Runs = append(r.Runs, buildRun{Round: 3, Arch: "amd64", Variant: native, Beside: "armhf", Package: "hello", Make: cost{User: 1}})
+	if s, _ := r.summarize("amd64", "arm64", full, "hello"); math.Abs(s.least-1.05) > 1e-9 || math.Abs(s.most-1.05) > 1e-9 {
+		t.Errorf("full, with a native build beside another architecture: %+v", s)
 	}
 	if s, _ := sample().summarize("amd64", "arm64", emulated, "hello"); s.ratio != 20 || s.n != 1 {
 		t.Errorf("emulated: %+v", s)
@@ -122,11 +131,11 @@ func TestResultsComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := loadResults(r.path)
-	if err != nil || len(got.Runs) != len(r.Runs) || !got.has(2, "arm64", full, "hello") || got.has(2, "arm64", emulated, "hello") {
+	if err != nil || len(got.Runs) != len(r.Runs) || !got.has(2, target{debian: "arm64", variant: full}, "hello") || got.has(2, target{debian: "arm64", variant: emulated}, "hello") {
 		t.Errorf("%+v, %v", got, err)
 	}
 	got.forget([]string{full})
-	if got.has(2, "arm64", full, "hello") || !got.has(2, "amd64", native, "hello") {
+	if got.has(2, target{debian: "arm64", variant: full}, "hello") || !got.has(2, target{debian: "amd64", variant: native, beside: "arm64"}, "hello") {
 		t.Error("forget took others")
 	}
 }

@@ -48,12 +48,12 @@ func (l *lab) examine(ctx context.Context, t target, p *source, tree string) (ou
 func (l *lab) compareAll() error {
 	for i := range l.results.Runs {
 		r := &l.results.Runs[i]
-		t, p := target{r.Arch, r.Variant}, packageNamed(r.Package)
+		t, p := target{debian: r.Arch, variant: r.Variant}, packageNamed(r.Package)
 		runs := l.results.of(r.Arch, r.Variant, r.Package)
 		if p == nil || r.Variant == native || r.Variant == cross || r.Variant == emulated || runs[len(runs)-1] != r {
 			continue
 		}
-		tree, reference := l.built(t, p), l.built(target{r.Arch, emulated}, p)
+		tree, reference := l.built(t, p), l.built(target{debian: r.Arch, variant: emulated}, p)
 		if _, err := os.Stat(reference); err != nil {
 			continue
 		}

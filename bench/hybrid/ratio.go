@@ -10,13 +10,14 @@ type summary struct {
 	n                         int
 	configure, make, cpu      float64 // medians, seconds of CPU
 	wall                      float64 // median, seconds
-	ratio, least, most        float64 // CPU to the native build of the same round
+	ratio, least, most        float64 // CPU to the native build beside it
 	configureRatio, makeRatio float64
 }
 
 // summarize compares with the native builds. Each build is set against that of
-// its own round, so that what else the machine did then counts for both; one
-// whose round has none is set against the median of all.
+// its own round and architecture, which was just before it, so that what else the
+// machine did then counts for both; one that has none is set against the median of
+// all.
 func (r *results) summarize(host, debian, variant, pkg string) (summary, bool) {
 	runs := r.of(debian, variant, pkg)
 	if len(runs) == 0 {
@@ -25,7 +26,9 @@ func (r *results) summarize(host, debian, variant, pkg string) (summary, bool) {
 	natives := map[int]*buildRun{}
 	var all []float64
 	for _, x := range r.of(host, native, pkg) {
-		natives[x.Round] = x
+		if x.Beside == debian {
+			natives[x.Round] = x
+		}
 		all = append(all, x.cpu())
 	}
 	of := func(number func(*buildRun) float64) float64 {

@@ -48,6 +48,7 @@ type buildRun struct {
 	Round     int       `json:"round"`
 	Arch      string    `json:"arch"` // Debian's name; the host's for native
 	Variant   string    `json:"variant"`
+	Beside    string    `json:"beside,omitempty"` // of native: the architecture built next
 	Package   string    `json:"package"`
 	When      time.Time `json:"when"`
 	Load      float64   `json:"load"` // of the machine when it began
@@ -123,9 +124,9 @@ func (r *results) save() error {
 	return os.Rename(r.path+".new", r.path)
 }
 
-func (r *results) has(round int, arch, variant, pkg string) bool {
+func (r *results) has(round int, t target, pkg string) bool {
 	return slices.ContainsFunc(r.Runs, func(x buildRun) bool {
-		return x.Round == round && x.Arch == arch && x.Variant == variant && x.Package == pkg
+		return x.Round == round && x.Arch == t.debian && x.Variant == t.variant && x.Beside == t.beside && x.Package == pkg
 	})
 }
 
