@@ -89,6 +89,9 @@ func lookAtMachine() machine {
 	}
 }
 
+// comesAndGoes is what may end while the tests run: what another run made.
+var comesAndGoes = map[string]bool{"process": true, "temporary file": true}
+
 // machineChanges waits a little for processes that are about to end.
 func machineChanges(before machine) []string {
 	var changes []string
@@ -101,7 +104,7 @@ func machineChanges(before machine) []string {
 				}
 			}
 			for _, x := range before[kind] {
-				if !slices.Contains(now, x) && kind != "process" {
+				if !slices.Contains(now, x) && !comesAndGoes[kind] {
 					changes = append(changes, kind+" "+x+" is gone")
 				}
 			}

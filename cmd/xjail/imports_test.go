@@ -31,6 +31,7 @@ var arrows = map[string]string{
 	"jail/vfsopt":              "internal/fault",
 	"jail/extract":             "internal/fault",
 	"internal/rootpath":        "",
+	"internal/mounttest":       "",
 	"jail/xtools":              "arch internal/aptsources internal/fault internal/rootpath jail/extract",
 	"jail/xtools/inplace":      "internal/fault jail/extract",
 	"jail/xtools/selftest":     "arch internal/fault jail/xtools",

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/internal/mounttest"
 )
 
 func TestFIFOsNeedNoPrivilege(t *testing.T) {
@@ -225,7 +226,7 @@ func TestFlagsOfLaterNamesAreRecordedOnce(t *testing.T) {
 
 // Whoever is not root, and root of a user namespace, cannot give files away.
 func TestOwnersThatCannotBeSetAreRecorded(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	f, d, l, su := reg("f", "x"), dir("d", 0o2755), link("l", "f"), reg("su", "x")
@@ -253,7 +254,7 @@ func TestOwnersThatCannotBeSetAreRecorded(t *testing.T) {
 }
 
 func TestDevicesThatTheKernelRefuses(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	data := tarOf(t, special("null", tar.TypeChar))

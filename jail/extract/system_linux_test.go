@@ -11,16 +11,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/xjail/xjail/internal/fault"
 	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/internal/mounttest"
 )
 
 func TestFullDisk(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	dir := t.TempDir()
-	tmpfs(t, dir, "1m")
+	mounttest.Mount(t, "tmpfs", dir, "tmpfs", 0, "size=1m")
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -41,11 +43,11 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestFullDiskOfInodes(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	dir := t.TempDir()
-	tmpfs(t, dir, "1m,nr_inodes=10")
+	mounttest.Mount(t, "tmpfs", dir, "tmpfs", 0, "size=1m,nr_inodes=10")
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +59,7 @@ func TestFullDiskOfInodes(t *testing.T) {
 }
 
 func TestClearKeepsOutOfMounts(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	for _, kind := range []string{"tmpfs", "bind", "file"} {
@@ -172,7 +174,7 @@ func TestClearRemovesImmutableFiles(t *testing.T) {
 }
 
 func TestTreeStaysOnItsFileSystem(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	src := newRoot(t)
@@ -217,7 +219,7 @@ func TestTreeStaysOnItsFileSystem(t *testing.T) {
 }
 
 func TestPackKeepsOutOfMounts(t *testing.T) {
-	if !inNamespace(t) {
+	if !mounttest.Inside(t) {
 		return
 	}
 	src := newRoot(t)
