@@ -27,6 +27,9 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 	if err != nil {
 		return []Check{{Failed, CheckTools, err.Error(), fault.HintOf(err)}}
 	}
+	if len(drifted) > 0 && m.Layout == xtools.NxbBin {
+		return []Check{{Warning, CheckTools, fmt.Sprintf("%d files of /nxb-bin are not as they were written", len(drifted)), "xjail tools list " + r.Name}}
+	}
 	if len(drifted) > 0 {
 		return []Check{{Warning, CheckTools, fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}
 	}
