@@ -87,6 +87,9 @@ func Parse(r io.Reader, w *profile.Writer, o Options) (*Stats, error) {
 		if err := p.line(strings.TrimSuffix(string(line), "\n")); err != nil {
 			return p.stats(), err
 		}
+		if in.Buffered() == 0 { // so that the profile can be read while it is made
+			p.note(w.Flush())
+		}
 		if p.failure != nil {
 			return p.stats(), p.failure
 		}
