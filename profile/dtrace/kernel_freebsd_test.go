@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,10 @@ func TestKernelProfile(t *testing.T) {
 	if os.Getenv("XJAIL_TEST_KERNEL") != "1" {
 		t.Skip("XJAIL_TEST_KERNEL=1: this test makes a jail(8)")
 	}
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n/bin/echo hello\n/bin/sh -c 'kill -9 $$'\n/nonexistent\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	var b bytes.Buffer
 	w, err := profile.NewWriter(&b, header())
 	if err != nil {
@@ -46,9 +51,8 @@ func TestKernelProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const script = `/bin/echo hello; /bin/sh -c 'kill -9 $$'; /nonexistent; exit 3`
 	name := fmt.Sprintf("name=xjail-dtrace-%d", os.Getpid())
-	out, _ := exec.Command("jail", "-c", "path=/", name, "command=/bin/sh", "-c", script).CombinedOutput()
+	out, _ := exec.Command("jail", "-c", "path=/", name, "command="+script).CombinedOutput()
 	stats, err := c.Stop()
 	if err != nil || !stats.Whole || stats.Left != 0 || !strings.Contains(string(out), "hello") {
 		t.Fatalf("%v, %+v: %s", err, stats, out)
