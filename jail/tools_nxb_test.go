@@ -231,6 +231,39 @@ func TestNxbToolsStay(t *testing.T) {
 	}
 }
 
+// verify names what was changed, and what mends it.
+func TestNxbToolsChanged(t *testing.T) {
+	s, root := freebsdJail(t)
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Load("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != OK {
+		t.Errorf("%+v", c)
+	}
+	for _, name := range []string{"nxb-bin/usr/bin/sed", "nxb-bin/usr/lib/clang/19/include/stddef.h"} {
+		if err := errors.Join(root.Remove(name), root.WriteFile(name, []byte("mine\n"), 0o555)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.verifyTools(root, r)
+	if len(c) != 1 || c[0].Result != Warning || !strings.Contains(c[0].Message, "2 files of /nxb-bin changed: /nxb-bin/usr/bin/sed: ") || c[0].Fix != "rm -r "+root.Name()+"/nxb-bin; xjail tools install f" {
+		t.Errorf("%+v", c)
+	}
+	if err := root.RemoveAll("nxb-bin"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+		t.Error(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != OK {
+		t.Errorf("%+v", c)
+	}
+}
+
 // A replacement that was killed is ended, or undone, by the next command.
 func TestNxbToolsReplacementKilled(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
