@@ -76,9 +76,18 @@ func (s Store) toolsFit(p *Plan, from string) error {
 // freebsdToolsFit knows which sources have tools of FreeBSD.
 func freebsdToolsFit(from, hint string) error {
 	if _, ok := isPath(from, xtools.NxbName); ok || from == xtools.TwinName || from == xtools.HostName && runtime.GOOS == "freebsd" {
-		return nil
+		return runsAMD64(runtime.GOOS, arch.Host())
 	}
 	return fault.New(fault.Unsupported, hint, "--tools %s: the root is one of freebsd, which gets native tools of twin or nxb:PATH", from)
+}
+
+// runsAMD64 refuses machines of FreeBSD that cannot run the native tools of its
+// roots, which are amd64's. Others make them for such machines.
+func runsAMD64(system string, host *arch.Arch) error {
+	if system != "freebsd" || host == nil || host.Name == "amd64" {
+		return nil
+	}
+	return fault.New(fault.Unsupported, "leave --tools out, or --tools none", "the native tools of FreeBSD roots are programs of amd64, which this machine of %s does not run", host.Name)
 }
 
 // hasTwins tells whether twins are made for this machine.

@@ -19,12 +19,10 @@ func (s Store) execTraced(ctx context.Context, r *Record, c *Command) (int, erro
 	p := c.Profile
 	header := s.profiling(r, c).Header
 	header.Collector, header.Started = "dtrace", time.Now()
+	held := &heldFile{}
 	out := io.Discard
 	if p.file != nil {
-		out = p.file
-		if err := p.file.Truncate(0); err != nil {
-			return 0, writeError(err)
-		}
+		held.file, out = p.file, held
 	}
 	w, err := profile.NewWriter(out, &header)
 	if err != nil {
@@ -32,16 +30,19 @@ func (s Store) execTraced(ctx context.Context, r *Record, c *Command) (int, erro
 	}
 	follow, err := dtrace.Start(os.Getpid(), w, dtraceOptions(r, &header))
 	if err != nil {
-		return 0, p.neverBegan(err)
+		return 0, err
 	}
 	used := childTime()
 	plain := *c
 	plain.Profile = nil
 	status, err := s.exec(ctx, r, &plain)
 	used = used.since(childTime())
+	if err != nil {
+		held.discard()
+	}
 	stats, serr := follow.Stop()
 	if err != nil {
-		return status, p.neverBegan(err)
+		return status, err
 	}
 	p.Sums = &stats.Sums
 	serr = errors.Join(serr, w.Close(&profile.Close{At: int64(stats.At), Status: status, User: used.user, System: used.system, Left: stats.Left}))
@@ -58,14 +59,6 @@ func dtraceOptions(r *Record, h *profile.Header) dtrace.Options {
 		o.Words = max(o.Words, len(a.Args))
 	}
 	return o
-}
-
-// neverBegan takes the header out of the file of a command that never began.
-func (p *Profile) neverBegan(err error) error {
-	if p.file != nil {
-		err = errors.Join(err, p.file.Truncate(0))
-	}
-	return err
 }
 
 // times are processor times in nanoseconds.

@@ -26,11 +26,18 @@ import (
 // is, so that what an interrupted command leaves is known.
 func (s Store) nxbManifest(name string) string { return filepath.Join(s.toolsDir(name), "nxb.json") }
 
+// nxbNext is what is in /nxb-bin as soon as what is there is replaced. It is there
+// while that is done.
+func (s Store) nxbNext(name string) string { return filepath.Join(s.toolsDir(name), "nxb.next.json") }
+
 // nxbTree is where an archive of native tools is unpacked meanwhile.
 func (s Store) nxbTree(name string) string { return filepath.Join(s.toolsDir(name), "tree") }
 
-func (s Store) loadNxb(name string) (*nxb.Manifest, error) {
-	text, err := os.ReadFile(s.nxbManifest(name))
+func (s Store) loadNxb(name string) (*nxb.Manifest, error) { return readNxb(s.nxbManifest(name)) }
+
+// readNxb reads the manifest of a /nxb-bin; nil when there is none.
+func readNxb(file string) (*nxb.Manifest, error) {
+	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -39,19 +46,20 @@ func (s Store) loadNxb(name string) (*nxb.Manifest, error) {
 		err = json.Unmarshal(text, m)
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Damaged, err, s.nxbManifest(name), "remove /nxb-bin of the root and this file")
+		return nil, fault.Wrap(fault.Damaged, err, file, "remove /nxb-bin of the root and this file")
 	}
 	return m, nil
 }
 
-// unfinishedNxb tells whether /nxb-bin was being made or removed.
+// unfinishedNxb tells whether /nxb-bin was being made, replaced or removed.
 func (s Store) unfinishedNxb(name string) bool {
 	_, err := os.Lstat(s.nxbManifest(name))
 	_, merr := os.Lstat(s.toolsManifest(name))
-	return err == nil && merr != nil
+	_, nerr := os.Lstat(s.nxbNext(name))
+	return err == nil && merr != nil || nerr == nil
 }
 
-// recoverNxb removes what an interrupted command has left.
+// recoverNxb removes what an interrupted command has left, and ends a replacement.
 func (s Store) recoverNxb(r *Record) error {
 	if err := removeTree(context.Background(), s.nxbTree(r.Name)); err != nil {
 		return err
@@ -64,7 +72,30 @@ func (s Store) recoverNxb(r *Record) error {
 		return fault.Wrap(fault.NotFound, err, "root of jail "+r.Name, "xjail destroy "+r.Name)
 	}
 	defer root.Close()
+	next, err := readNxb(s.nxbNext(r.Name))
+	if err != nil {
+		return err
+	}
+	if next != nil {
+		return s.settleNxb(r.Name, root, next)
+	}
 	return s.dropNxb(context.Background(), r.Name, root)
+}
+
+// settleNxb ends a replacement that was killed: either layout is there, whole.
+func (s Store) settleNxb(name string, root *os.Root, next *nxb.Manifest) error {
+	replaced := false
+	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
+		replaced, err = nxb.Settle(context.Background(), root, next)
+		return err
+	})
+	if err == nil && replaced {
+		_, err = s.saveNxb(name, next)
+	}
+	if err != nil {
+		return err
+	}
+	return absentError(os.Remove(s.nxbNext(name)))
 }
 
 // dropNxb removes /nxb-bin and what is known of it.
@@ -124,6 +155,13 @@ func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from stri
 		return nil, err
 	}
 	defer func() { _ = plan.Close() }() // it was only read
+	old, err := s.loadNxb(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
+		return s.replaceNxb(ctx, r.Name, root, plan, old)
+	}
 	if err := s.dropNxb(ctx, r.Name, root); err != nil {
 		return nil, err
 	}
@@ -138,29 +176,66 @@ func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb
 	if _, err := root.Lstat(nxb.Dir); err == nil {
 		return nil, fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
 	}
-	text, err := json.Marshal(plan.Manifest)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(s.toolsDir(r.Name), 0o700); err != nil {
-		return nil, writeError(err)
-	}
-	if err := writeFile(s.nxbManifest(r.Name), append(text, '\n')); err != nil {
+	if err := s.writeNxb(s.nxbManifest(r.Name), &plan.Manifest); err != nil {
 		return nil, err
 	}
 	var done *nxb.Manifest
-	err = inplace.KeepTimes(root, []string{"/"}, func() error {
+	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
 		done, err = plan.Apply(ctx, root)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := toolsOfNxb(done)
-	if text, err = m.Marshal(); err != nil {
+	return s.writeNxbTools(r.Name, done)
+}
+
+// replaceNxb makes another /nxb-bin, beside the one that is there until it is whole.
+func (s Store) replaceNxb(ctx context.Context, name string, root *os.Root, plan *nxb.Plan, old *nxb.Manifest) (*xtools.Manifest, error) {
+	if err := s.writeNxb(s.nxbNext(name), &plan.Manifest); err != nil {
 		return nil, err
 	}
-	return m, writeFile(s.toolsManifest(r.Name), text)
+	var done *nxb.Manifest
+	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
+		done, err = plan.Replace(ctx, root, old)
+		return err
+	})
+	if done == nil {
+		return nil, errors.Join(err, absentError(os.Remove(s.nxbNext(name))))
+	}
+	m, serr := s.saveNxb(name, done)
+	return m, errors.Join(err, serr)
+}
+
+// saveNxb notes that /nxb-bin has been replaced.
+func (s Store) saveNxb(name string, done *nxb.Manifest) (*xtools.Manifest, error) {
+	m, err := s.writeNxbTools(name, done)
+	if err != nil {
+		return nil, err
+	}
+	return m, writeError(os.Rename(s.nxbNext(name), s.nxbManifest(name)))
+}
+
+// writeNxb writes what is, or will be, in /nxb-bin.
+func (s Store) writeNxb(file string, m *nxb.Manifest) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return writeError(err)
+	}
+	return writeFile(file, append(text, '\n'))
+}
+
+// writeNxbTools writes the list of the native tools, with which they are installed.
+func (s Store) writeNxbTools(name string, done *nxb.Manifest) (*xtools.Manifest, error) {
+	m := toolsOfNxb(done)
+	text, err := m.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return m, writeFile(s.toolsManifest(name), text)
 }
 
 // toolsOfNxb is what is in /nxb-bin as a manifest of native tools.
@@ -224,6 +299,9 @@ func (n *nxbSource) open(dir string) (*os.Root, error) {
 func (n *nxbSource) plan(ctx context.Context, from string) (*nxb.Plan, error) {
 	a, err := arch.Lookup(n.record.Arch)
 	if err != nil {
+		return nil, err
+	}
+	if err := runsAMD64(runtime.GOOS, arch.Host()); err != nil {
 		return nil, err
 	}
 	tree, err := n.tree(ctx, from)

@@ -181,6 +181,144 @@ func TestNxbToolsKilled(t *testing.T) {
 	}
 }
 
+// nxbPlan is a plan of other native tools than those that a jail has.
+func nxbPlan(t *testing.T, root *os.Root) (*nxb.Plan, string) {
+	t.Helper()
+	dir := nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")
+	if err := os.WriteFile(filepath.Join(dir, "usr/bin/tr"), freebsdProgram(62, 1501000, "tr"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { from.Close() })
+	target, err := arch.Lookup("aarch64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := nxb.NewXToolsPlan(t.Context(), from, nil, nxb.Options{Target: target, Jail: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, dir
+}
+
+// Tools that cannot be replaced stay as they are, and so does what is known of them.
+func TestNxbToolsStay(t *testing.T) {
+	s, root := freebsdJail(t)
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+		t.Fatal(err)
+	}
+	before := listRoot(t, root)
+	old, err := s.loadNxb("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, dir := nxbPlan(t, root)
+	if err := os.Truncate(filepath.Join(dir, "usr/bin/grep"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.replaceNxb(t.Context(), "f", root, p, old); err == nil {
+		t.Fatal("no error")
+	}
+	if after := listRoot(t, root); !slices.Equal(before, after) {
+		t.Errorf("the root has %q, had %q", after, before)
+	}
+	_, list, err := s.Tools("f")
+	if err != nil || slices.ContainsFunc(list, func(p Tool) bool { return p.State == xtools.Drifted }) || s.unfinishedNxb("f") {
+		t.Errorf("%v: %+v", err, list)
+	}
+}
+
+// verify names what was changed, and what mends it.
+func TestNxbToolsChanged(t *testing.T) {
+	s, root := freebsdJail(t)
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Load("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != OK {
+		t.Errorf("%+v", c)
+	}
+	for _, name := range []string{"nxb-bin/usr/bin/sed", "nxb-bin/usr/lib/clang/19/include/stddef.h"} {
+		if err := errors.Join(root.Remove(name), root.WriteFile(name, []byte("mine\n"), 0o555)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := s.verifyTools(root, r)
+	if len(c) != 1 || c[0].Result != Warning || !strings.Contains(c[0].Message, "2 files of /nxb-bin changed: /nxb-bin/usr/bin/sed: ") || c[0].Fix != "rm -r "+root.Name()+"/nxb-bin; xjail tools install f" {
+		t.Errorf("%+v", c)
+	}
+	if err := root.RemoveAll("nxb-bin"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+		t.Error(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != OK {
+		t.Errorf("%+v", c)
+	}
+}
+
+// A replacement that was killed is ended, or undone, by the next command.
+func TestNxbToolsReplacementKilled(t *testing.T) {
+	for _, replaced := range []bool{false, true} {
+		s, root := freebsdJail(t)
+		if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")}, silentWatch{}); err != nil {
+			t.Fatal(err)
+		}
+		old, err := s.loadNxb("f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _ := nxbPlan(t, root)
+		if err := s.writeNxb(s.nxbNext("f"), &p.Manifest); err != nil {
+			t.Fatal(err)
+		}
+		if replaced {
+			_, err = p.Replace(t.Context(), root, old)
+		} else {
+			err = root.Mkdir(".nxb-bin.xjail-part", 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, list, err := s.Tools("f")
+		if err != nil || slices.ContainsFunc(list, func(p Tool) bool { return p.Path == "/nxb-bin/usr/bin/tr" }) != replaced {
+			t.Errorf("replaced %v: %v: %+v", replaced, err, list)
+		}
+		if slices.ContainsFunc(list, func(p Tool) bool { return p.State == xtools.Drifted }) || s.unfinishedNxb("f") {
+			t.Errorf("replaced %v: %+v", replaced, list)
+		}
+		if _, _, err := s.RemoveTools(t.Context(), "f"); err != nil {
+			t.Error(err)
+		}
+		if left := listRoot(t, root); slices.ContainsFunc(left, func(line string) bool { return strings.Contains(line, "nxb-bin") }) {
+			t.Errorf("left in the root: %q", left)
+		}
+	}
+}
+
+// A machine of FreeBSD has use for tools that it runs; others make them for it.
+func TestRunsAMD64(t *testing.T) {
+	for _, tt := range []struct {
+		system, host string
+		ok           bool
+	}{{"freebsd", "amd64", true}, {"freebsd", "aarch64", false}, {"linux", "aarch64", true}} {
+		host, err := arch.Lookup(tt.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := runsAMD64(tt.system, host); (err == nil) != tt.ok || err != nil && fault.KindOf(err) != fault.Unsupported {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
 // The base system of the root's release is unpacked once for all jails.
 func TestNxbBase(t *testing.T) {
 	s, root := freebsdJail(t)

@@ -3,11 +3,14 @@ package jail
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
+	"github.com/xjail/xjail/jail/xtools/nxb"
 )
 
 // verifyTools compares the native tools with their manifest, and the programs
@@ -26,6 +29,11 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 	}
 	if err != nil {
 		return []Check{{Failed, CheckTools, err.Error(), fault.HintOf(err)}}
+	}
+	if len(drifted) > 0 && m.Layout == xtools.NxbBin {
+		first := slices.Min(slices.Collect(maps.Keys(drifted)))
+		return []Check{{Warning, CheckTools, fmt.Sprintf("%d files of /nxb-bin changed: %s: %s", len(drifted), first, drifted[first]),
+			"rm -r " + filepath.Join(r.Root, nxb.Dir) + "; xjail tools install " + r.Name}}
 	}
 	if len(drifted) > 0 {
 		return []Check{{Warning, CheckTools, fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}

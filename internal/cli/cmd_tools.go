@@ -65,7 +65,8 @@ names become native, beside those that are. The others stay emulated, and xjail
 tools list calls them not chosen; without --advice all are taken again.
 
 The tools are then tried, as xjail tools verify --quick does. If they fail they
-are not used, and the jail has what it had before.`
+are not used, and the jail has what it had before. Those of a root of FreeBSD
+are compared with what they are from, byte by byte, and not tried.`
 
 func newToolsInstall(g *globals) *cobra.Command {
 	req := jail.ToolsRequest{}

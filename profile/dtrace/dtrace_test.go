@@ -160,8 +160,9 @@ func TestDrops(t *testing.T) {
 		"dtrace: 153 drops on CPU 0":                                  153,
 		"dtrace: 12 dynamic variable drops with non-empty dirty list": 12,
 		"dtrace: 1 drop on CPU 3":                                     1,
-		"dtrace: error on enabled probe ID 4":                         -1,
-		"dtrace: 99999999999999999999 drops on CPU 0":                 -1,
+		"dtrace: error on enabled probe ID 4 (ID 7: proc:kernel:none:exec-success): invalid address (0x0) in action #8": 1,
+		"dtrace: buffer size lowered to 4m":           -1,
+		"dtrace: 99999999999999999999 drops on CPU 0": -1,
 	} {
 		if n, ok := Drops(line); ok != (want >= 0) || ok && n != want {
 			t.Errorf("%q: %d %v", line, n, ok)
@@ -256,7 +257,8 @@ func collect(t *testing.T) (*profile.Profile, *Stats, error) {
 }
 
 func TestCollector(t *testing.T) {
-	fakeDtrace(t, `trap 'printf "Z\t9000\n"; exit 0' INT
+	// A shell that ignores SIGINT, as what it starts in the background does.
+	fakeDtrace(t, `trap '' INT; trap 'printf "Z\t9000\n"; exit 0' TERM
 test "$1" = -n && test "$3" = 42 || exit 1
 echo 'dtrace: 5 drops on CPU 0' >&2
 printf 'B\t2\t1000\t0\nX\t2000\t7\t3\ta64\t0\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\n'
@@ -288,6 +290,11 @@ func TestCollectorCannotBegin(t *testing.T) {
 			t.Errorf("%s: %v", said, err)
 		}
 	}
+	// dtrace -n repeats the program before it says what is wrong with it.
+	fakeDtrace(t, `printf 'dtrace: invalid probe specifier %s: in action list: x is not there\n' "$2" >&2; exit 1`)
+	if _, _, err := collect(t); err == nil || !strings.HasSuffix(err.Error(), "dtrace does not take the program: in action list: x is not there") {
+		t.Error(err)
+	}
 	command = "no-dtrace-here"
 	if _, _, err := collect(t); fault.KindOf(err) != fault.Unsupported {
 		t.Error(err)
@@ -299,5 +306,42 @@ func writeFixture(t *testing.T, text string) {
 	t.Helper()
 	if err := os.WriteFile(command+".txt", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// FreeBSD's kernels tell of the file that was asked for alone: what it led to is
+// found by the arguments.
+func TestScripts(t *testing.T) {
+	const qemu = "/usr/local/bin/qemu-aarch64-static"
+	for name, tt := range map[string]struct {
+		comm, first   string
+		argv          []string
+		program, file string
+		emulated      bool
+	}{
+		"emulated":                         {"qemu-aarch64-static", "/usr/bin/sed", []string{qemu, "sed", "/usr/bin/sed"}, "/usr/bin/sed", "", true},
+		"emulated, its arguments too long": {"qemu-aarch64-static", "/usr/bin/sed", nil, "/usr/bin/sed", "", true},
+		"an emulated script":               {"qemu-aarch64-static", "/w/configure", []string{qemu, "/bin/sh", "/w/configure", "-q"}, "/bin/sh", "/w/configure", true},
+		"an emulated script's option":      {"qemu-aarch64-static", "./configure", []string{qemu, "/bin/sh", "-e", "./configure"}, "/bin/sh", "./configure", true},
+		"a native script":                  {"sh", "/w/libtool", []string{"/bin/sh", "/w/libtool"}, "/bin/sh", "/w/libtool", false},
+		"a native script's option":         {"sh", "/w/libtool", []string{"/bin/sh", "-e", "/w/libtool"}, "/bin/sh", "/w/libtool", false},
+		"a program that names itself":      {"sh", "/bin/sh", []string{"/bin/sh", "-c", "/bin/sh"}, "/bin/sh", "", false},
+	} {
+		line := strings.Join([]string{"X", "2000", "5", "7", "a64", "0", "0", "0", tt.comm, tt.first, "", tt.first, strings.Join(tt.argv, `\037`)}, "\t")
+		p, _, _, err := parse(t, "B\t2\t1000\t0\n"+line+"\n")
+		if err != nil || len(p.Runs) != 1 {
+			t.Fatal(name, err)
+		}
+		if r := p.Runs[0]; r.Program != tt.program || r.File != tt.file || r.Emulated() != tt.emulated || r.Script != (tt.file != "") {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// A signal that had a core dumped has a flag beside it (W_EXITCODE of sys/wait.h).
+func TestCoreDumped(t *testing.T) {
+	p, _, _, err := parse(t, "B\t2\t1000\t0\nX\t2000\t5\t7\ta64\t0\t0\t0\tsh\t/bin/sh\t\t/bin/sh\tsh\nE\t3000\t5\t3\t0\t139\t1\t0\t0\t1\n")
+	if err != nil || p.Runs[0].End.Code != 11 || !p.Runs[0].End.Core {
+		t.Errorf("%v %+v", err, p.Runs[0].End)
 	}
 }

@@ -2,6 +2,7 @@ package dtrace
 
 import (
 	"bufio"
+	"cmp"
 	_ "embed" // trace.d
 	"errors"
 	"fmt"
@@ -85,6 +86,9 @@ func Parse(r io.Reader, w *profile.Writer, o Options) (*Stats, error) {
 		}
 		if err := p.line(strings.TrimSuffix(string(line), "\n")); err != nil {
 			return p.stats(), err
+		}
+		if in.Buffered() == 0 { // so that the profile can be read while it is made
+			p.note(w.Flush())
 		}
 		if p.failure != nil {
 			return p.stats(), p.failure
@@ -260,19 +264,26 @@ func (p *parser) image(name, first, previous, last, args string) profile.Run {
 	emulator := p.emulator(name, last, argv)
 	switch {
 	case emulator != "":
-		r.Emulator, r.Program = emulator, first
-		if previous != "" {
-			r.Program = previous
-		}
 		argv = argv[min(len(argv), 1+p.o.Words):]
-	case last == first && len(argv) > 1 && argv[1] == first && path.IsAbs(argv[0]):
-		r.Program = argv[0]
+		r.Emulator, r.Program = emulator, cmp.Or(previous, interpreterOf(argv, first), first)
+	case last == first:
+		r.Program = cmp.Or(interpreterOf(argv, first), first)
 	}
 	if r.Script = r.File != r.Program; !r.Script {
 		r.File = ""
 	}
 	r.Argv, r.Cut = bound(argv, r.Program)
 	return r
+}
+
+// interpreterOf is the interpreter of a script, by the arguments that the kernel
+// has given it: itself, perhaps one option, and the file (sys/kern/imgact_shell.c).
+// It is "" for what is no script.
+func interpreterOf(argv []string, file string) string {
+	if len(argv) < 2 || !path.IsAbs(argv[0]) || argv[1] != file && (len(argv) < 3 || argv[2] != file) {
+		return ""
+	}
+	return argv[0]
 }
 
 // emulator is the one that a process runs; "" for none.
@@ -324,6 +335,9 @@ const (
 	dumped = 3
 )
 
+// coreFlag is in the kernel's number of a signal that had a core dumped (WCOREFLAG).
+const coreFlag = 0x80
+
 func (p *parser) exit(f *fields) {
 	pid, reason, status, signal := f.pid(), f.number(), f.number(), f.number()
 	cpu, uticks, sticks, rss := f.number(), f.number(), f.number(), f.number()
@@ -337,7 +351,7 @@ func (p *parser) exit(f *fields) {
 	case exited:
 		e.How, e.Code = profile.ByExit, int(status)
 	case killed, dumped:
-		e.How, e.Code, e.Core = profile.BySignal, int(signal), reason == dumped
+		e.How, e.Code, e.Core = profile.BySignal, int(signal&^coreFlag), reason == dumped
 	default:
 		e.How = profile.Unknown
 	}
@@ -425,8 +439,14 @@ var dropped = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^dtrace: (\d+) (?:dynamic variable |aggregation )?(?:drops?|failed|errors?)\b.*$`)
 })
 
+// failedProbe begins what dtrace says of an event that it could not print.
+const failedProbe = "dtrace: error on enabled probe ID "
+
 // Drops tells how many events a line of dtrace's stderr says were lost.
 func Drops(line string) (count int64, ok bool) {
+	if strings.HasPrefix(line, failedProbe) {
+		return 1, true
+	}
 	m := dropped().FindStringSubmatch(strings.TrimSpace(line))
 	if m == nil {
 		return 0, false

@@ -2,11 +2,9 @@ package dtrace
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -115,20 +113,37 @@ func (c *Collector) parse(stdout io.Reader, parse func(io.Reader) (*Stats, error
 	_, _ = io.Copy(io.Discard, stdout) // dtrace is not to hang
 }
 
+// refused begins what dtrace says of a program that it does not take: the whole of
+// it, and then a colon and why.
+const refused = "dtrace: invalid probe specifier "
+
 // listen reads what dtrace says of itself.
 func (c *Collector) listen(stderr io.Reader) {
 	defer close(c.read)
 	in := bufio.NewScanner(stderr)
+	quoted := false
 	for in.Scan() {
-		c.mu.Lock()
-		if n, ok := Drops(in.Text()); ok {
-			c.lost += n
-		} else if line := bytes.TrimSpace(in.Bytes()); len(line) > 0 && len(c.said) < 20 {
-			c.said = append(c.said, string(line))
+		line := strings.TrimSpace(in.Text())
+		if quoted = quoted || strings.HasPrefix(line, refused); quoted {
+			why, ok := strings.CutPrefix(line, ": ")
+			if !ok {
+				continue
+			}
+			line, quoted = "dtrace does not take the program: "+why, false
 		}
-		c.mu.Unlock()
+		c.hear(line)
 	}
 	_, _ = io.Copy(io.Discard, stderr)
+}
+
+func (c *Collector) hear(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n, ok := Drops(line); ok {
+		c.lost += n
+	} else if line != "" && len(c.said) < 20 {
+		c.said = append(c.said, line)
+	}
 }
 
 func (c *Collector) wait() error {
@@ -159,8 +174,7 @@ func (c *Collector) failed(err error) error {
 // Stop ends dtrace, which tells first of what it still has, and says what was
 // seen. Losses are in the profile; it is not closed.
 func (c *Collector) Stop() (*Stats, error) {
-	_ = c.cmd.Process.Signal(os.Interrupt)
-	err := c.wait()
+	err := c.end()
 	if c.failure != nil {
 		return c.stats, c.failure
 	}
@@ -192,6 +206,14 @@ func (c *Collector) losses() int64 {
 // stopTime is how long dtrace may take to print what it still has.
 const stopTime = 10 * time.Second
 
+// end has dtrace end. SIGINT may be ignored in what a shell started in the
+// background, and dtrace leaves it so.
+func (c *Collector) end() error {
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	defer time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }).Stop()
+	return c.wait()
+}
+
 // RunBulk waits until the bulk run is over, which ctx tells, or dtrace ends by
 // itself, and returns why that was.
 func (c *Collector) RunBulk(ctx context.Context) error {
@@ -200,10 +222,7 @@ func (c *Collector) RunBulk(ctx context.Context) error {
 	case <-c.parsed:
 	}
 	asked := ctx.Err() != nil
-	// SIGINT may be ignored in what a shell started in the background.
-	_ = c.cmd.Process.Signal(syscall.SIGTERM)
-	defer time.AfterFunc(stopTime, func() { _ = c.cmd.Process.Kill() }).Stop()
-	if err := c.wait(); c.failure == nil && !asked {
+	if err := c.end(); c.failure == nil && !asked {
 		return c.failed(err)
 	}
 	return c.failure

@@ -16,7 +16,11 @@
  *
  * Times and cpu are nanoseconds, ticks those of statclock, maxrss is in KiB.
  * Arguments are joined by 037; the kernel keeps them up to
- * kern.ps_arg_cache_limit bytes, and none when there are more.
+ * kern.ps_arg_cache_limit bytes, and none when there are more. memstr() takes
+ * 4096 bytes at most, and a string that is NULL cannot be printed.
+ *
+ * dtrace -n takes what is not a keyword for the name of a probe between clauses, so
+ * that declarations begin with one, and cpu is a variable of its own.
  */
 #pragma D option quiet
 #pragma D option temporal
@@ -26,7 +30,11 @@
 #pragma D option strsize=1024
 
 int traced[int];
-uint64_t cpu[int];
+unsigned long spent[int];
+self string first;
+self string previous;
+self string last;
+self int depth;
 
 BEGIN
 {
@@ -43,7 +51,7 @@ sched:::on-cpu
 sched:::off-cpu
 /self->on/
 {
-	cpu[pid] += timestamp - self->on;
+	spent[pid] += timestamp - self->on;
 	self->on = 0;
 }
 
@@ -68,16 +76,19 @@ proc:::exec-success
 /traced[pid]/
 {
 	this->p = curthread->td_proc;
-	this->used = cpu[pid] + (self->on ? timestamp - self->on : 0);
+	this->used = spent[pid] + (self->on ? timestamp - self->on : 0);
+	this->length = this->p->p_args == NULL ? 0 : this->p->p_args->ar_length;
 	printf("X\t%d\t%d\t%d\t%S\t%d\t%d\t%d\t%S\t%S\t%S\t%S\t%S\n",
 	    timestamp, pid, curthread->td_ucred->cr_prison->pr_id,
 	    stringof(curthread->td_ucred->cr_prison->pr_name), this->used,
 	    this->p->p_rux.rux_uticks + curthread->td_uticks,
 	    this->p->p_rux.rux_sticks + curthread->td_sticks,
-	    execname, self->first, self->depth > 1 ? self->previous : "",
-	    self->last, this->p->p_args == NULL ? "" :
-	    memstr(this->p->p_args->ar_args, '\037', this->p->p_args->ar_length));
-	cpu[pid] = 0;
+	    execname, self->depth ? self->first : execname,
+	    self->depth > 1 ? self->previous : "",
+	    self->depth ? self->last : execname,
+	    this->length == 0 || this->length > 4096 ? "" :
+	    memstr(this->p->p_args->ar_args, '\037', this->length));
+	spent[pid] = 0;
 	self->on = timestamp;
 	self->first = 0;
 	self->previous = 0;
@@ -88,7 +99,8 @@ proc:::exec-success
 proc:::exec-failure
 /traced[pid]/
 {
-	printf("N\t%d\t%d\t%d\t%S\n", timestamp, pid, (int)args[0], self->first);
+	printf("N\t%d\t%d\t%d\t%S\n", timestamp, pid, (int)args[0],
+	    self->depth ? self->first : "");
 	self->first = 0;
 	self->previous = 0;
 	self->last = 0;
@@ -99,13 +111,13 @@ proc:::exit
 /traced[pid]/
 {
 	this->p = curthread->td_proc;
-	this->used = cpu[pid] + (self->on ? timestamp - self->on : 0);
+	this->used = spent[pid] + (self->on ? timestamp - self->on : 0);
 	printf("E\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
 	    timestamp, pid, (int)args[0], this->p->p_xexit, this->p->p_xsig,
 	    this->used, this->p->p_rux.rux_uticks + curthread->td_uticks,
 	    this->p->p_rux.rux_sticks + curthread->td_sticks,
 	    curthread->td_ru.ru_maxrss);
-	cpu[pid] = 0;
+	spent[pid] = 0;
 	traced[pid] = 0;
 	self->on = 0;
 }

@@ -48,7 +48,7 @@ func (j *job) storedTools() error {
 		return nil //nolint:nilerr // nothing tells, as with programs without notes
 	}
 	jail, err := nxb.ReadRelease(root)
-	if err != nil || tools.Number() == jail.Number() {
+	if err != nil || tools.Number() == jail.Number() || tools.OSVersion != 0 && tools.OSVersion == jail.OSVersion {
 		return nil //nolint:nilerr // likewise
 	}
 	if manifest != nil {

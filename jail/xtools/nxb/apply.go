@@ -36,7 +36,10 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root) (*Manifest, error) {
 }
 
 // Replace is Apply where root has the layout old, which goes when the new one is
-// there. It refuses to replace files that are not as old says, as Remove does.
+// there; there must be room for both. It refuses to replace files that are not as
+// old says, as Remove does. A manifest beside an error says that the new layout is
+// there, and that some of the old one is left for Discard. Settle ends a Replace
+// that was killed.
 func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Manifest, error) {
 	if err := removable(ctx, root, old); err != nil {
 		return nil, err
@@ -56,6 +59,21 @@ func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Mani
 		return nil, errors.Join(writeError(err, "naming "+prefix), root.Rename(asideName, Dir), discard(ctx, root, partName))
 	}
 	return p.done(), writeError(discard(ctx, root, asideName), "removing the old "+prefix)
+}
+
+// Settle ends a Replace that was killed, and tells whether the layout that it made,
+// m, has come into its place. If not, what was there before is there again.
+func Settle(ctx context.Context, root *os.Root, m *Manifest) (replaced bool, err error) {
+	if _, err := root.Lstat(Dir); errors.Is(err, fs.ErrNotExist) {
+		if err := absent(root.Rename(asideName, Dir)); err != nil {
+			return false, writeError(err, "moving "+prefix+" back")
+		}
+	}
+	found, err := Verify(ctx, root, m)
+	if err != nil {
+		return false, err
+	}
+	return len(found) == 0, Discard(ctx, root)
 }
 
 // done is the manifest of what was written.

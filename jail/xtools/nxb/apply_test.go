@@ -285,6 +285,54 @@ func TestReplace(t *testing.T) {
 	unchanged(t, root, before)
 }
 
+// Killed at any moment, Replace leaves one of the two layouts, whole.
+func TestSettle(t *testing.T) {
+	base := baseTree()
+	base.put("usr/bin/find", program("a newer find", "libc.so.7"))
+	for name, tt := range map[string]struct {
+		kill     func(p *Plan, root *os.Root, m *Manifest) error
+		replaced bool
+	}{
+		"while it is built":   {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.MkdirAll(partName+"/usr/bin", 0o755) }, false},
+		"between two renames": {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.Rename(Dir, asideName) }, false},
+		"when it is there": {func(p *Plan, root *os.Root, m *Manifest) error {
+			_, err := p.Replace(context.Background(), root, m)
+			return err
+		}, true},
+		"while the old goes": {func(p *Plan, root *os.Root, m *Manifest) error {
+			_, err := p.Replace(context.Background(), root, m)
+			return errors.Join(err, root.MkdirAll(asideName+"/usr/bin", 0o755))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, root := planTwin(t, baseTree(), arm64Jail())
+			p, err := NewTwinPlan(context.Background(), base.make(t), arm64(t, root))
+			if err == nil {
+				err = tt.kill(p, root, m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			replaced, err := Settle(context.Background(), root, &p.Manifest)
+			if err != nil || replaced != tt.replaced {
+				t.Errorf("%v, %v", replaced, err)
+			}
+			there := m
+			if replaced {
+				there = &p.Manifest
+			}
+			if found, err := Verify(context.Background(), root, there); err != nil || found != nil {
+				t.Errorf("%v, %v", found, err)
+			}
+			for _, left := range []string{partName, asideName} {
+				if _, err := root.Lstat(left); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s is there: %v", left, err)
+				}
+			}
+		})
+	}
+}
+
 func TestCompare(t *testing.T) {
 	before := bytes.Repeat([]byte("0123456789"), 20000)
 	edits := []Edit{{Offset: 65530, Old: string(before[65530:65545]), New: "abcdefghijklmn\x00"}}

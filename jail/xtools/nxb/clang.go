@@ -78,7 +78,11 @@ func (b *builder) findClang() (*clang, error) {
 		return nil, b.failed(clangDir, err)
 	}
 	if len(versions) != 1 || !b.source.has(clangPath) {
-		return nil, fault.New(fault.NotFound, "take base.txz of a release whose compiler is clang, 10.0 or newer",
+		hint := "take base.txz of a release whose compiler is clang, 10.0 or newer"
+		if len(versions) > 1 {
+			hint = "make delete-old delete-old-dirs in /usr/src takes those of older releases away; or take base.txz"
+		}
+		return nil, fault.New(fault.NotFound, hint,
 			"the base tree has no clang, or not one only: %s has %d versions %s", clangDir, len(versions), strings.Join(versions, " "))
 	}
 	c := &clang{version: versions[0], triple: b.triple()}

@@ -56,8 +56,9 @@ func (r Release) released() bool { return strings.HasSuffix(r.Version, "-RELEASE
 // they change neither versions nor interfaces.
 func (r Release) same(jail Release, what string) error {
 	hint := fmt.Sprintf("take the tree of FreeBSD %s", jail)
-	named := r.Version == jail.Version || bare(r, jail) && r.Number() == jail.Number()
-	numbered := r.OSVersion == jail.OSVersion || r.OSVersion == 0 || jail.OSVersion == 0 || r.released() || jail.released()
+	equal := r.OSVersion == jail.OSVersion && r.OSVersion != 0
+	named := r.Version == jail.Version || bare(r, jail) && (equal || r.Number() == jail.Number())
+	numbered := equal || r.OSVersion == 0 || jail.OSVersion == 0 || r.released() || jail.released()
 	switch {
 	case !named:
 		return fault.New(fault.Mismatch, hint, "the %s is of FreeBSD %s, the jail of %s", what, r, jail)
@@ -65,6 +66,14 @@ func (r Release) same(jail Release, what string) error {
 		return fault.New(fault.Mismatch, hint, "the %s is of FreeBSD %s (%d), the jail of %s (%d)", what, r, r.OSVersion, jail, jail.OSVersion)
 	}
 	return nil
+}
+
+// coming tells whether number is that of the release before: a branch is called
+// 15.2-PRERELEASE and 15.2-BETA1 while its __FreeBSD_version is of 15.1 still.
+func (r Release) coming(number string) bool {
+	text, minor, _ := strings.Cut(r.Number(), ".")
+	n, err := strconv.Atoi(minor)
+	return err == nil && !r.released() && number == fmt.Sprintf("%s.%d", text, n-1)
 }
 
 // bare tells whether one of the two is known by its number only.
@@ -124,7 +133,7 @@ func (t *tree) note(r Release) (Release, error) {
 			"nothing in %s tells which FreeBSD it is: no bin/freebsd-version, no usr/include/sys/param.h", t.root.Name())
 	case r.Version == "":
 		r.Version = number
-	case r.OSVersion != 0 && number != r.Number():
+	case r.OSVersion != 0 && number != r.Number() && !r.coming(number):
 		return r, damaged("%s is of two releases: bin/freebsd-version says %s, its headers or programs %s (%d)", t.root.Name(), r, number, r.OSVersion)
 	}
 	return r, nil

@@ -27,12 +27,19 @@ func TestReadRelease(t *testing.T) {
 		{"programs only", fakeTree{"bin/sh": {data: jail.bytes()}}, Release{"13.2", "", 1302001}},
 		{"current", fakeTree{"bin/freebsd-version": script("16.0-CURRENT"), "usr/include/sys/param.h": param("1600004")}, Release{"16.0-CURRENT", "", 1600004}},
 		{"candidate", fakeTree{"bin/freebsd-version": script("15.1-RC2")}, Release{"15.1-RC2", "", 0}},
+		{"beta", fakeTree{"bin/freebsd-version": script("15.2-BETA1"), "usr/include/sys/param.h": param("1501502")}, Release{"15.2-BETA1", "", 1501502}},
 		{"links as in a chroot", fakeTree{"bin": {symlink: "/usr/bin"}, "usr/bin/freebsd-version": script("15.1-RELEASE")}, Release{"15.1-RELEASE", "", 0}},
 	}
 	for _, tt := range tests {
 		got, err := ReadRelease(tt.tree.make(t))
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %+v, %v; want %+v", tt.name, got, err, tt.want)
+		}
+	}
+	for version, number := range map[string]string{"15.2-RELEASE": "1501502", "15.3-BETA1": "1501502", "16.0-CURRENT": "1501502"} {
+		tree := fakeTree{"bin/freebsd-version": script(version), "usr/include/sys/param.h": param(number)}
+		if got, err := ReadRelease(tree.make(t)); fault.KindOf(err) != fault.Damaged {
+			t.Errorf("%s with %s: %+v, %v", version, number, got, err)
 		}
 	}
 	for name, tree := range map[string]fakeTree{
@@ -58,6 +65,8 @@ func TestSameRelease(t *testing.T) {
 		{r("15.1-RELEASE", 0), r("15.1-RELEASE", 1501000), true},
 		{r("15.1", 1501000), r("15.1-RELEASE", 1501000), true},
 		{r("15.1", 1501500), r("15.1-RELEASE", 1501000), true}, // the branch behind the release, known by its number only
+		{r("15.1", 1501502), r("15.2-BETA1", 1501502), true},   // programs of a branch that is called so already
+		{r("15.1", 1501000), r("15.2-BETA1", 1501502), false},
 		{r("15.0-RELEASE", 1500068), r("15.1-RELEASE", 1501000), false},
 		{r("15.1-RC1", 1501000), r("15.1-RELEASE", 1501000), false},
 		{r("15.1", 1501000), r("15.0-RELEASE", 1500068), false},

@@ -124,6 +124,9 @@ func (b *builder) emits(name string) error {
 		return err
 	}
 	want := b.triple()
+	if i := slices.IndexFunc(found, func(t string) bool { return withoutMinor(t) == withoutMinor(want) }); i >= 0 && !slices.Contains(found, want) {
+		want = found[i]
+	}
 	machine, _, _ := strings.Cut(want, "-")
 	other := slices.DeleteFunc(slices.Clone(found), func(t string) bool { return strings.HasPrefix(t, machine+"-") })
 	switch {
@@ -139,6 +142,16 @@ func (b *builder) emits(name string) error {
 		b.plan.Unproved = append(b.plan.Unproved, name+": its file does not tell what it compiles for; compile with it on the host")
 	}
 	return nil
+}
+
+// withoutMinor is a triple without the second number of its release. FreeBSD has
+// that by hand in lib/clang/llvm.build.mk, where a branch that is about to become a
+// release may still have the one before. A compiler knows the first only
+// (__FreeBSD__); which release it is of its note tells.
+func withoutMinor(triple string) string {
+	before, version, _ := strings.Cut(triple, "-freebsd")
+	major, rest, _ := strings.Cut(version, ".")
+	return before + "-freebsd" + major + strings.TrimLeft(rest, "0123456789")
 }
 
 func (b *builder) compiler(name, triple, by string) {

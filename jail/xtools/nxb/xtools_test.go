@@ -158,6 +158,26 @@ func TestXToolsUnproved(t *testing.T) {
 	}
 }
 
+// The triple of a branch may lag behind its name.
+func TestXToolsMinor(t *testing.T) {
+	tree := xtoolsTree()
+	tree.put("usr/bin/clang", static("aarch64-unknown-freebsd15.0\x00x86_64-unknown-freebsd15.0"))
+	p, err := NewXToolsPlan(context.Background(), tree.make(t), nil, arm64(t, arm64Jail().make(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Compiler.Triple != "aarch64-unknown-freebsd15.0" || p.Compiler.By != ByDefault || p.Unproved != nil {
+		t.Errorf("%+v, unproved %q", p.Compiler, p.Unproved)
+	}
+	for triple, want := range map[string]string{
+		"armv7-unknown-freebsd15.1-gnueabihf": "armv7-unknown-freebsd15-gnueabihf", "aarch64-unknown-freebsd14.3": "aarch64-unknown-freebsd14", "x": "x-freebsd",
+	} {
+		if got := withoutMinor(triple); got != want {
+			t.Errorf("%s: %s, want %s", triple, got, want)
+		}
+	}
+}
+
 // A dynamic program among them is relocated when there is a base tree.
 func TestXToolsWithBase(t *testing.T) {
 	tree := xtoolsTree()
