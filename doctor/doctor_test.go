@@ -258,6 +258,12 @@ var ills = []struct {
 	}, "state-directory", Failed, "not a directory"},
 	{"no state directory", func(_ *testing.T, w *World) { w.StateError = fault.New(fault.Usage, "xjail --state DIR", "none") }, "state-directory", Failed, "--state DIR"},
 	{"noexec", func(_ *testing.T, w *World) { w.volume = vol(volume{Free: 1 << 40, NoExec: true}) }, "state-mount", Failed, "noexec"},
+	{"noexec on FreeBSD", func(_ *testing.T, w *World) {
+		w.goos, w.volume = "freebsd", vol(volume{Free: 1 << 40, NoExec: true})
+	}, "state-mount", Failed, "mount -u -o exec, or"},
+	{"read-only on FreeBSD", func(_ *testing.T, w *World) {
+		w.goos, w.volume = "freebsd", vol(volume{Free: 1 << 40, ReadOnly: true})
+	}, "state-mount", Warning, "mount -u -o rw, or"},
 	{"nosuid", func(_ *testing.T, w *World) { w.volume = vol(volume{Free: 1 << 40, NoSuid: true}) }, "state-mount", Note, "nosuid"},
 	{"read-only", func(_ *testing.T, w *World) { w.volume = vol(volume{Free: 1 << 40, ReadOnly: true}) }, "state-mount", Warning, "read-only"},
 	{"full", func(_ *testing.T, w *World) { w.volume = vol(volume{Free: 1 << 20}) }, "state-space", Failed, "full"},

@@ -87,7 +87,7 @@ func (w *World) anyEmulator() []Finding {
 	if len(files) > 0 {
 		return one(OK, fmt.Sprintf("emulators are here: %s; xjail emulator find tells which are usable", plural(len(files), "file")), "")
 	}
-	return one(Note, "there is no emulator here: only jails of this machine's own architecture can be made", "xjail emulator fetch ARCH")
+	return one(Note, "there is no emulator here: only jails of this machine's own architecture can be made", qemu.InstallAnyHint())
 }
 
 // emulatorsFetched looks at what xjail emulator fetch got: each must be what its

@@ -120,6 +120,14 @@ func ownerOf(info fs.FileInfo) (uid int, known bool) {
 	return int(st.Uid), true
 }
 
+// remount is the command, but for the place, that mounts with another option.
+func (w *World) remount(option string) string {
+	if w.goos == "freebsd" {
+		return "mount -u -o " + option
+	}
+	return "mount -o remount," + option
+}
+
 // stateMount looks how the file systems of the state directory and of the roots
 // elsewhere are mounted.
 func stateMount(_ context.Context, w *World) []Finding {
@@ -141,9 +149,9 @@ func stateMount(_ context.Context, w *World) []Finding {
 		}
 		switch {
 		case v.ReadOnly:
-			found = append(found, Finding{Subject: dir, Result: Warning, Message: dir + " is on a file system that is mounted read-only: no jail can be made or removed there", Fix: "mount -o remount,rw, or another place with --state DIR"})
+			found = append(found, Finding{Subject: dir, Result: Warning, Message: dir + " is on a file system that is mounted read-only: no jail can be made or removed there", Fix: w.remount("rw") + ", or another place with --state DIR"})
 		case v.NoExec:
-			found = append(found, Finding{Subject: dir, Result: Failed, Message: dir + " is on a file system that is mounted noexec: no program of a jail there can run", Fix: "mount -o remount,exec, or another place with --state DIR"})
+			found = append(found, Finding{Subject: dir, Result: Failed, Message: dir + " is on a file system that is mounted noexec: no program of a jail there can run", Fix: w.remount("exec") + ", or another place with --state DIR"})
 		case v.NoSuid:
 			found = append(found, Finding{Subject: dir, Result: Note, Message: dir + " is on a file system that is mounted nosuid: set-id programs of jails there run without their rights"})
 		}

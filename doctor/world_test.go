@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func (w *World) home(t *testing.T) {
 // record writes the record of the jail anew.
 func (w *World) record(t *testing.T, change func(*jail.Record)) {
 	t.Helper()
-	r := &jail.Record{Version: 1, Name: "home", Arch: arch.Host().Name, Guest: "linux", Root: filepath.Join(w.Store.Dir, "jails/home/root")}
+	r := &jail.Record{Version: 1, Name: "home", Arch: arch.Host().Name, Guest: runtime.GOOS, Root: filepath.Join(w.Store.Dir, "jails/home/root")}
 	change(r)
 	text, err := json.Marshal(r)
 	if err != nil {

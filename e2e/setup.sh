@@ -4,6 +4,9 @@
 # are told what is missing and which tests will therefore be skipped.
 set -eu
 
+# Those of FreeBSD need its kernel and nothing beside.
+[ "$(uname -s)" = Linux ] || exit 0
+
 emulators=/usr/local/bin
 binfmt=/proc/sys/fs/binfmt_misc
 

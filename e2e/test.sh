@@ -17,7 +17,7 @@ Linux)
 FreeBSD)
 	if [ "$(id -u)" = 0 ]; then
 		XJAIL_TEST_KERNEL=1 "$GO" test -count=1 ./e2e/freebsd
-		XJAIL_TEST_KERNEL=1 "$GO" test -count=1 -run Kernel ./jail
+		CGO_ENABLED=0 XJAIL_TEST_KERNEL=1 "$GO" test -count=1 -run Kernel ./jail
 	else
 		echo "e2e: will be skipped, since they need root: tests of the kernel"
 	fi

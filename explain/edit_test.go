@@ -12,10 +12,11 @@ import (
 // What a script says is written by anybody: the commands that mend it do what
 // they say and nothing else, whatever that is.
 func TestEditFirst(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("the commands are for GNU's sed")
+	world := map[string]func(testing.TB, fake, ...Entry) *World{"linux": linuxWorld, "freebsd": freebsdWorld}[runtime.GOOS]
+	if world == nil {
+		t.Skip("the commands are for the tools of Linux and of FreeBSD")
 	}
-	files := with(base(t, "linux"), fake{"/bin/a&b|c": file("#!/bin/sh\n"), "/bin/it's": file("#!/bin/sh\n")})
+	files := with(base(t, runtime.GOOS), fake{"/bin/a&b|c": file("#!/bin/sh\n"), "/bin/it's": file("#!/bin/sh\n")})
 	for line, want := range map[string]string{
 		"#!/x/y;touch${IFS}PWN;/sh -e":     "#!/bin/sh -e",
 		"#!/x/'$(touch${IFS}PWN)'/sh":      "#!/bin/sh",
@@ -40,8 +41,8 @@ func TestEditFirst(t *testing.T) {
 		}
 		files["/usr/env/bin/env"] = files["/bin/sh"]
 		files[script] = file(line + "\nrest\n")
-		remedy := Explain(linuxWorld(t, files), script).Verdict.Remedy
-		if strings.HasPrefix(remedy, "sed ") {
+		remedy := Explain(world(t, files), script).Verdict.Remedy
+		if strings.HasPrefix(remedy, "sed ") || strings.HasPrefix(remedy, "printf ") {
 			cmd := osexec.Command("/bin/sh", "-c", remedy)
 			cmd.Dir = dir
 			if out, err := cmd.CombinedOutput(); err != nil {

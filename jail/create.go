@@ -120,6 +120,9 @@ func (s Store) Create(ctx context.Context, p *Plan, w Watcher) (*Record, error) 
 	if err := mayEnter(p.host.OS, os.Geteuid()); err != nil {
 		return nil, err
 	}
+	if err := p.mayRegister(MachineTable(), inJail()); err != nil {
+		return nil, err
+	}
 	l, err := s.lock(p.Name, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
@@ -156,6 +159,19 @@ func mayEnter(host string, euid int) error {
 		return nil
 	}
 	return fault.New(fault.Permission, "run it as root; --dry-run works for everybody", "jails and activators need root on FreeBSD")
+}
+
+// mayRegister refuses before anything is fetched what the step that registers
+// would refuse, and loads the kernel's module for it.
+func (p *Plan) mayRegister(t activators.Machine, jailed bool) error {
+	if !p.Global || len(p.Activators) == 0 || !p.registers {
+		return nil
+	}
+	if jailed {
+		return fault.New(fault.Permission, "run it on the host, outside of the jail",
+			"register %s: this is a jail, whose root can look at the host's activators and not change them", p.Activators[0].Name)
+	}
+	return activators.Load(t)
 }
 
 func (s Store) create(ctx context.Context, p *Plan, w Watcher, l *lock) (*Record, error) {

@@ -30,14 +30,7 @@ func beEmulator(args []string) int {
 // the place of the old one.
 func replaceEmulator(t *testing.T, name string) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.ReadFile(self)
-	if err == nil {
-		err = os.WriteFile(name+".new", program, 0o755)
-	}
+	err := os.WriteFile(name+".new", staticProgram(t), 0o755)
 	if err == nil {
 		err = os.Rename(name+".new", name)
 	}

@@ -32,16 +32,8 @@ func kernelStore(t *testing.T) Store {
 			t.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, text := range map[string][]byte{
-		"bin/guest":               program,
+		"bin/guest":               staticProgram(t),
 		"bin/freebsd-version":     []byte("USERLAND_VERSION=\"13.2-RELEASE-p1\"\n"),
 		"usr/include/sys/param.h": []byte("#define __FreeBSD_version 1302001\n"),
 		"etc/passwd":              []byte("root:*:0:0::/root:/bin/guest\nbuild:*:1001:1002::/home/build:/bin/guest\n"),

@@ -52,7 +52,7 @@ case $* in
 	for p; do :; done
 	if ! test -f "$lists/$p"; then echo "E: Unable to locate package $p" >&2; exit 100; fi
 	echo "NOTICE: something"
-	echo "'http://example.org/pool/$p.deb' ${p}_1%3a7.2+dfsg-7_amd64.deb $(stat -c %s "$lists/$p" 2>/dev/null || echo 0) SHA256:00";;
+	echo "'http://example.org/pool/$p.deb' ${p}_1%3a7.2+dfsg-7_amd64.deb $(($(wc -c < "$lists/$p"))) SHA256:00";;
 *download*)
 	for p; do :; done
 	if test -f DIR/stale && test "$lists" = DIR/lists/; then echo "E: Failed to fetch: 404  Not Found" >&2; exit 100; fi

@@ -67,8 +67,8 @@ func InstallHint(a *arch.Arch) string {
 	return installCommand(runtime.GOOS, readOSRelease(), a.QEMU)
 }
 
-// installStatic is the command for static emulators in general.
-func installStatic() string {
+// InstallAnyHint is the command for static emulators in general.
+func InstallAnyHint() string {
 	o := readOSRelease()
 	if runtime.GOOS == "linux" && o.is("debian", "ubuntu") {
 		return "xjail emulator fetch ARCH, or install the package qemu-user-static"

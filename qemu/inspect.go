@@ -137,7 +137,7 @@ func hostArchOf(path string, id *arch.Identity) (string, error) {
 	case id.OS != "" && id.OS != runtime.GOOS:
 		return "", fault.New(fault.BadEmulator, "get the build for "+runtime.GOOS, "%s is a program for %s, not for %s", path, id.OS, runtime.GOOS)
 	case id.Interp != "":
-		return "", fault.New(fault.BadEmulator, installStatic(),
+		return "", fault.New(fault.BadEmulator, InstallAnyHint(),
 			"%s is %w: in a root of another architecture there is no %s for it", path, errDynamic, id.Interp)
 	case !id.Static:
 		return "", fault.New(fault.BadEmulator, "", "%s is not a program but ELF of type %s", path, id.Type)

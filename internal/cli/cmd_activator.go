@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -46,6 +47,7 @@ type activatorOptions struct {
 	global bool
 	dir    string
 	dryRun bool
+	loads  bool // a table that is not there is loaded
 }
 
 func (o *activatorOptions) addFlags(cmd *cobra.Command) {
@@ -94,15 +96,11 @@ func (g *globals) ledger() (string, error) {
 // prints it.
 func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.Table, l *activators.Ledger, list []activators.Entry) (*activators.Plan, error)) error {
 	table := machineTable(o.dir)
-	l, err := g.openLedger(table, o.dryRun)
+	l, list, err := g.openTable(table, o)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	list, err := table.List()
-	if err != nil {
-		return err
-	}
 	p, err := plan(table, l, list)
 	if err != nil {
 		return err
@@ -117,6 +115,35 @@ func (g *globals) changeActivators(o *activatorOptions, plan func(t activators.T
 		g.warnSwitchedOff(table)
 	}
 	return g.printPlan(o, table, p)
+}
+
+// openTable opens the record of xjail's entries and lists all. With --dry-run a
+// table that would be loaded is an empty one.
+func (g *globals) openTable(table activators.Machine, o *activatorOptions) (*activators.Ledger, []activators.Entry, error) {
+	l, err := g.openLedger(table, o.dryRun)
+	if o.loads && o.dryRun && activators.Loadable(table) && errors.Is(err, activators.ErrUnsupported) {
+		l, err := g.emptyLedger()
+		return l, nil, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := table.List()
+	if err != nil {
+		l.Close()
+	}
+	return l, list, err
+}
+
+func (g *globals) emptyLedger() (*activators.Ledger, error) {
+	path, err := g.ledger()
+	if err != nil {
+		return nil, err
+	}
+	if !g.quiet {
+		fmt.Fprintln(g.Stderr, "xjail: note: the kernel's module is not loaded; without --dry-run it is, before anything is registered")
+	}
+	return activators.ReadLedger(path, "")
 }
 
 // openLedger opens the record of xjail's entries, for a table that is there.
@@ -281,6 +308,7 @@ type registerOptions struct {
 }
 
 func runActivatorRegister(cmd *cobra.Command, g *globals, o registerOptions, args []string) error {
+	o.loads = true
 	if err := o.check(cmd); err != nil {
 		return err
 	}

@@ -69,7 +69,9 @@ type generateOptions struct {
 
 func (o *generateOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.all, "all", false, "every architecture that QEMU emulates on that kernel")
-	f.StringVar(&o.format, "format", defaultFormat(), "`form` of the file: "+strings.Join(formats.Formats(), ", "))
+	// What help and man pages say is the same on every system.
+	f.StringVar(&o.format, "format", "", "`form` of the file: "+strings.Join(formats.Formats(), ", ")+
+		" (default "+defaultFormat("linux")+", on FreeBSD "+defaultFormat("freebsd")+")")
 	f.StringVar(&o.kernel, "kernel", "", "linux or freebsd: for whose table, where the form is not of one (default this system)")
 	f.StringVar(&o.interpreter, "interpreter", "", "`path` of the emulator, with %q for QEMU's name and %a for the catalog's")
 	f.StringVar(&o.osabi, "osabi", "", "programs of which systems, by EI_OSABI: any, freebsd, linux (default any)")
@@ -79,9 +81,9 @@ func (o *generateOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "with --output: say which files would be written, and write none")
 }
 
-// defaultFormat is that of the system.
-func defaultFormat() string {
-	if runtime.GOOS == "freebsd" {
+// defaultFormat is that of a system.
+func defaultFormat(goos string) string {
+	if goos == "freebsd" {
 		return formats.Binmiscctl
 	}
 	return formats.BinfmtD
@@ -163,6 +165,9 @@ func runActivatorGenerate(cmd *cobra.Command, g *globals, o generateOptions, arg
 
 // complete fills in what the format says, and refuses what contradicts it.
 func (o *generateOptions) complete(cmd *cobra.Command) error {
+	if o.format == "" {
+		o.format = defaultFormat(runtime.GOOS)
+	}
 	kernel, err := formats.KernelOf(o.format)
 	if err != nil {
 		return err

@@ -46,11 +46,11 @@ func TestActivatorUsage(t *testing.T) {
 		status int
 		want   string
 	}{
-		{[]string{"register", "mips64"}, 64, "--global is not given"},
-		{[]string{"register", "mips64"}, 64, "jails have private activators"},
-		{[]string{"unregister", "mips64"}, 64, "--global is not given"},
-		{[]string{"enable", "mips64"}, 64, "--global is not given"},
-		{[]string{"disable", "mips64"}, 64, "--global is not given"},
+		{[]string{"register", "mips64", "--binfmt-dir", "/d"}, 64, "--global is not given"},
+		{[]string{"register", "mips64", "--binfmt-dir", "/d"}, 64, "jails have private activators"},
+		{[]string{"unregister", "mips64", "--binfmt-dir", "/d"}, 64, "--global is not given"},
+		{[]string{"enable", "mips64", "--binfmt-dir", "/d"}, 64, "--global is not given"},
+		{[]string{"disable", "mips64", "--binfmt-dir", "/d"}, 64, "--global is not given"},
 		{[]string{"register"}, 64, "ARCH is missing"},
 		{[]string{"unregister", "--global"}, 64, "either ARCH... or --all"},
 		{[]string{"unregister", "mips64", "--all", "--global"}, 64, "either ARCH... or --all"},

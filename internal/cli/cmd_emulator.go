@@ -170,7 +170,7 @@ func foundError(found []foundEmulator, asked bool) error {
 	}
 	switch {
 	case !asked && len(found) == 0:
-		return fault.New(fault.NotFound, "xjail emulator fetch ARCH", "there are no emulators here")
+		return fault.New(fault.NotFound, qemu.InstallAnyHint(), "there are no emulators here")
 	case !asked || first == nil:
 		return nil
 	case len(without) == len(found):

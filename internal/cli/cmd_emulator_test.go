@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -54,11 +55,26 @@ func fields(text string) []string {
 // The machine's own emulators may show too, of other versions: these are newer.
 const newest = "99.1.0"
 
+// The guests of a machine are of its own system, and so are their emulators.
+var (
+	usable, other = qemutest.Linux, qemutest.BSD
+	usableFamily  = "linux-user"
+	otherVerdict  = "is bsd-user: it runs programs of FreeBSD, not of Linux"
+)
+
+func init() {
+	if runtime.GOOS == "freebsd" {
+		usable, other = other, usable
+		usableFamily = "bsd-user"
+		otherVerdict = "is linux-user: it runs programs of Linux, not of FreeBSD"
+	}
+}
+
 func TestEmulatorFind(t *testing.T) {
 	e := newEmulatorEnv(t)
-	best := qemutest.Linux("mips64", newest).Write(t, filepath.Join(e.dir, "qemu-mips64-static"))
-	old := qemutest.Linux("mips64", "1.0.0").Write(t, filepath.Join(e.state, "emulators", "qemu-mips64-static"))
-	bsd := qemutest.BSD("mips64", newest).Write(t, filepath.Join(e.dir, "qemu-mips64"))
+	best := usable("mips64", newest).Write(t, filepath.Join(e.dir, "qemu-mips64-static"))
+	old := usable("mips64", "1.0.0").Write(t, filepath.Join(e.state, "emulators", "qemu-mips64-static"))
+	wrong := other("mips64", newest).Write(t, filepath.Join(e.dir, "qemu-mips64"))
 	status, out, errs := e.run("emulator", "find", "mips.mips64")
 	if status != 0 || errs != "" {
 		t.Fatalf("status %d: %s", status, errs)
@@ -66,23 +82,23 @@ func TestEmulatorFind(t *testing.T) {
 	lines := fields(out)
 	for _, want := range []string{
 		"ARCH PATH VERSION FAMILY STATIC VERDICT",
-		"mips64 " + best + " 99.1.0 linux-user yes chosen",
-		"mips64 " + old + " 1.0.0 linux-user yes older than " + best + " (99.1.0)",
-		"mips64 " + bsd + " - - - is bsd-user: it runs programs of FreeBSD, not of Linux",
+		"mips64 " + best + " 99.1.0 " + usableFamily + " yes chosen",
+		"mips64 " + old + " 1.0.0 " + usableFamily + " yes older than " + best + " (99.1.0)",
+		"mips64 " + wrong + " - - - " + otherVerdict,
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("no line %q in\n%s", want, out)
 		}
 	}
 	status, out, _ = e.run("emulator", "find")
-	if status != 0 || !slices.Contains(fields(out), "mips64 "+best+" 99.1.0 linux-user yes chosen") {
+	if status != 0 || !slices.Contains(fields(out), "mips64 "+best+" 99.1.0 "+usableFamily+" yes chosen") {
 		t.Errorf("all: status %d\n%s", status, out)
 	}
 }
 
 func TestEmulatorFindJSON(t *testing.T) {
 	e := newEmulatorEnv(t)
-	best := qemutest.Linux("arm", newest).Write(t, filepath.Join(e.dir, "qemu-arm-static"))
+	best := usable("arm", newest).Write(t, filepath.Join(e.dir, "qemu-arm-static"))
 	status, out, errs := e.run("emulator", "find", "armv7", "ia64", "--json")
 	if status != int(fault.Partly) || !strings.Contains(errs, `"no emulator for ia64"`) {
 		t.Errorf("status %d: %s", status, errs)
@@ -107,15 +123,15 @@ func TestEmulatorFindJSON(t *testing.T) {
 // A file or a directory that the configuration names.
 func TestEmulatorFindConfigured(t *testing.T) {
 	e := newEmulatorEnv(t)
-	mine := qemutest.Linux("arm", "1.0").Write(t, filepath.Join(e.dir, "opt", "mine"))
-	inDir := qemutest.Linux("mips", "1.0").Write(t, filepath.Join(e.dir, "opt", "qemu-mips"))
-	qemutest.Linux("mips", newest).Write(t, filepath.Join(e.dir, "qemu-mips"))
+	mine := usable("arm", "1.0").Write(t, filepath.Join(e.dir, "opt", "mine"))
+	inDir := usable("mips", "1.0").Write(t, filepath.Join(e.dir, "opt", "qemu-mips"))
+	usable("mips", newest).Write(t, filepath.Join(e.dir, "qemu-mips"))
 	text := "emulators: {armv7: " + mine + ", riscv64: /nonexistent}\nemulator_dirs: [" + filepath.Dir(mine) + "]\n"
 	if err := os.WriteFile(filepath.Join(e.state, "xjail.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, out, errs := e.run("emulator", "find", "armv7", "mips")
-	for _, want := range []string{"armv7 " + mine + " 1.0 linux-user yes chosen", "mips " + inDir + " 1.0 linux-user yes chosen"} {
+	for _, want := range []string{"armv7 " + mine + " 1.0 " + usableFamily + " yes chosen", "mips " + inDir + " 1.0 " + usableFamily + " yes chosen"} {
 		if !slices.Contains(fields(out), want) {
 			t.Errorf("no line %q in\n%s%s", want, out, errs)
 		}
@@ -208,7 +224,7 @@ case $* in
 *--print-uris*) echo "'http://example.org/x' ${p}_1%3a9.0_amd64.deb 5 SHA256:0";;
 *) : > ${p}_1%3a9.0_amd64.deb;;
 esac`,
-		"dpkg-deb": "tar -C " + bin + "/root -c ./usr",
+		"dpkg-deb": "tar -C " + bin + "/root -cf - ./usr",
 	} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 			t.Fatal(err)

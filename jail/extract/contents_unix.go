@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,16 +14,15 @@ import (
 // system has none.
 func listXattrs(f *os.File) (map[string][]byte, error) {
 	fd := int(f.Fd())
-	list := make([]byte, maxXattrs)
-	n, err := unix.Flistxattr(fd, list)
-	if err != nil || n == 0 {
+	names, err := xattrNames(fd)
+	if err != nil || len(names) == 0 {
 		if notSupported(err) {
 			err = nil
 		}
 		return nil, err
 	}
 	out := map[string][]byte{}
-	for _, name := range strings.Split(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
+	for _, name := range names {
 		value := make([]byte, maxXattrs)
 		n, err := unix.Fgetxattr(fd, name, value)
 		if err != nil {

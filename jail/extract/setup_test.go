@@ -16,6 +16,10 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
+// sparseBytes are the most that a file of holes may take on disk: UFS has the data,
+// the last block and a block that points to them, of up to 64 KiB each.
+const sparseBytes = 256 << 10
+
 // file is an entry of a test's archive. Without an owner it gets the user who
 // runs the test, so that tests pass as root and as anybody.
 type file struct {

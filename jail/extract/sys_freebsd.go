@@ -32,8 +32,19 @@ func setXattr(f *os.File, name string, value []byte) error {
 	return unix.Fsetxattr(int(f.Fd()), "user."+plain, value, 0)
 }
 
-// xattrTooBig: UFS and ZFS have errors of their own for that.
-func xattrTooBig(error) bool { return false }
+// xattrNames lists the user namespace, the one that setXattr knows.
+func xattrNames(fd int) ([]string, error) {
+	list := make([]byte, maxXattrs)
+	n, err := unix.FlistxattrNS(fd, unix.EXTATTR_NAMESPACE_USER, list)
+	if err != nil {
+		return nil, err
+	}
+	return parseExtattrs(list[:n], "user."), nil
+}
+
+// xattrTooBig: UFS has two blocks for all attributes of a file and gives ENOSPC
+// for more (sys/ufs/ffs/ffs_vnops.c, ffs_setextattr).
+func xattrTooBig(err error) bool { return errors.Is(err, unix.ENOSPC) }
 
 // setFlags sets the flags that chflags(1) calls by these words.
 func setFlags(root *os.Root, path, words string) error {
@@ -56,9 +67,6 @@ func mountOf(dir *os.File, name string) (uint64, error) {
 	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st.Dev, err
 }
-
-// mountsBelow names the mount points below a directory.
-func mountsBelow(root *os.File) ([]string, error) { return nil, nil }
 
 // clearFlags takes the flags that forbid a change from a file or a directory.
 func clearFlags(f *os.File) error { return unix.Fchflags(int(f.Fd()), 0) }

@@ -28,6 +28,16 @@ func setXattr(f *os.File, name string, value []byte) error {
 	return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 }
 
+// xattrNames lists the attributes, each name ended by a NUL (listxattr(2)).
+func xattrNames(fd int) ([]string, error) {
+	list := make([]byte, maxXattrs)
+	n, err := unix.Flistxattr(fd, list)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00"), nil
+}
+
 // xattrTooBig tells whether an error that also means a full disk may come from
 // one value being larger than the file system stores: ext4 has one block for all
 // attributes of a file and gives ENOSPC.
@@ -64,28 +74,23 @@ func mountsBelow(root *os.File) ([]string, error) {
 	if err != nil {
 		return nil, nil
 	}
-	below, err := parseMounts(table, path)
-	return below, errors.Join(err, table.Close())
+	points, err := parseMounts(table)
+	return pointsBelow(points, path), errors.Join(err, table.Close())
 }
 
 // parseMounts reads proc_pid_mountinfo(5): the fifth field is the mount point,
 // with white space as octal escapes.
-func parseMounts(table io.Reader, path string) ([]string, error) {
-	var below []string
+func parseMounts(table io.Reader) ([]string, error) {
+	var points []string
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-	prefix := strings.TrimSuffix(path, "/") + "/"
 	lines := bufio.NewScanner(table)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 5 {
-			continue
-		}
-		if point := unescape.Replace(fields[4]); strings.HasPrefix(point, prefix) && point != path {
-			below = append(below, point)
+		if fields := strings.Fields(lines.Text()); len(fields) >= 5 {
+			points = append(points, unescape.Replace(fields[4]))
 		}
 	}
-	return below, lines.Err()
+	return points, lines.Err()
 }
 
 // Flags of ioctl_iflags(2), from include/uapi/linux/fs.h.

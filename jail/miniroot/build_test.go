@@ -144,8 +144,8 @@ func TestBuildErrors(t *testing.T) {
 		text, hint         string
 	}{
 		{"no such port", "sparc64", "", fault.Unsupported, "linux/sparc64", "mips64le"},
-		{"no toolchain", "arm64", "/no/such/go", fault.NotFound, "go command", "golang-go"},
-		{"not go", "arm64", "echo gnu make", fault.NotFound, "gnu make", "golang-go"},
+		{"no toolchain", "arm64", "/no/such/go", fault.NotFound, "go command", installGo(runtime.GOOS)},
+		{"not go", "arm64", "echo gnu make", fault.NotFound, "gnu make", installGo(runtime.GOOS)},
 		{"too old", "arm64", version + "echo 'go: go.mod requires go >= 1.26.0 (running go 1.19)' >&2; exit 1", fault.Unsupported, "1.19", "newer Go"},
 		{"too old for the port", "loong64", version + "echo 'go: unsupported GOOS/GOARCH pair linux/loong64' >&2; exit 2", fault.Unsupported, "pair", "too old"},
 		{"no network", "arm64", version + "echo 'main.go:1: mvdan.cc/sh/v3: Get \"https://example.org\": dial tcp: lookup example.org: no such host' >&2; exit 1", fault.NotFound, "no such host", "GOPROXY"},

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,14 @@ import (
 )
 
 // goHint is what to do without a Go toolchain.
-const goHint = "sudo apt-get install golang-go, or https://go.dev/dl; or without Go: --from debian:SUITE, --from archive:FILE"
+var goHint = installGo(runtime.GOOS) + ", or https://go.dev/dl; or without Go: --from debian:SUITE, --from archive:FILE"
+
+func installGo(goos string) string {
+	if goos == "freebsd" {
+		return "pkg install go"
+	}
+	return "sudo apt-get install golang-go"
+}
 
 // usualGo is where go.dev says to install Go; it is often not in PATH.
 const usualGo = "/usr/local/go/bin/go"

@@ -319,7 +319,11 @@ func TestFaultDrill(t *testing.T) {
 			t.Run(poudrieretest.Name(shell)+"/"+name, func(t *testing.T) {
 				r := newRunner(t, shell)
 				program := filepath.Join(r.dir, "xjail")
-				if err := copyFile("/proc/self/exe", program); err != nil {
+				self, err := os.Executable()
+				if err == nil {
+					err = copyFile(self, program)
+				}
+				if err != nil {
 					t.Fatal(err)
 				}
 				p := poudriere.Plugin{Program: program, Options: []string{"--state", r.Store.Dir}, Limit: time.Minute}

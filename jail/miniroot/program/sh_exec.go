@@ -371,11 +371,7 @@ func (p *proc) run(argv []string, stdin io.Reader) int {
 	return child.process(file, argv)
 }
 
-// selfPath is the file of this program. An emulator of user programs answers
-// readlink of this name as the program; stat it answers as the emulator.
-func selfPath() (string, error) { return os.Readlink("/proc/self/exe") }
-
-// selfInfo is what stat says of this program; nil where there is no /proc.
+// selfInfo is what stat says of this program; nil where nothing tells its file.
 var selfInfo = sync.OnceValue(func() os.FileInfo {
 	exe, err := selfPath()
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -55,6 +56,10 @@ func signalThread(sig syscall.Signal) error {
 	}
 	return nil
 }
+
+// selfPath is the file of this program: kern.proc.pathname, which an emulator of
+// user programs answers as the program.
+func selfPath() (string, error) { return os.Executable() }
 
 // syncDisks is sync(2), which never fails.
 func syncDisks() { _ = unix.Sync() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,10 @@ func statfs(name string) (space, error) {
 
 // signalThread sends a signal to the calling thread.
 func signalThread(sig syscall.Signal) error { return unix.Tgkill(unix.Getpid(), unix.Gettid(), sig) }
+
+// selfPath is the file of this program. An emulator of user programs answers
+// readlink of this name as the program; stat it answers as the emulator.
+func selfPath() (string, error) { return os.Readlink("/proc/self/exe") }
 
 // syncDisks is sync(2).
 func syncDisks() { unix.Sync() }
