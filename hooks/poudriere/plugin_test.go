@@ -192,7 +192,7 @@ func TestPluginScripts(t *testing.T) {
 	}
 	scripts, _ := filepath.Glob(filepath.Join(c.PluginDir(), "*.sh"))
 	digests := regexp.MustCompile("(?m)^" + digestBegin + ".*$")
-	collects := regexp.MustCompile(`(?ms)^case \$\? in\n75\) exit 75 ;;\n76\)\n.*^esac\n`)
+	collects := regexp.MustCompile(`(?ms)^case \$\? in\n75\)\n\ttrap - EXIT\n\texit 75\n\t;;\n76\)\n.*^esac\n`)
 	var first string
 	for _, name := range scripts {
 		text, err := os.ReadFile(name)
@@ -201,7 +201,7 @@ func TestPluginScripts(t *testing.T) {
 		}
 		hook := strings.TrimSuffix(filepath.Base(name), ".sh")
 		if hook == "jail" { // which alone starts something that goes on
-			text = collects.ReplaceAll(text, []byte("if [ $? -eq 75 ]; then\n\texit 75\nfi\n"))
+			text = collects.ReplaceAll(text, []byte("if [ $$? -eq 75 ]; then\n\ttrap - EXIT\n\texit 75\nfi\n"))
 		}
 		same := strings.NewReplacer(`"`+hook+`"`, "", "-- "+hook+" ", "").Replace(digests.ReplaceAllString(string(text), ""))
 		if first == "" {
