@@ -17,10 +17,10 @@ type event struct {
 // has failed: what the message before them is a reason for.
 var marks = newForm(`^(?:` + strings.Join([]string{
 	`\S*make(?:\[\d+\])?: \*\*\* `, `\*\*\* (?:\[.*\] )?(?:Error|Signal|Illegal|Segmentation|Abort|Bus|Killed|Exit)`, `ninja: (?:build stopped|error)`, `FAILED: `, `Stop\.?$`,
-	`\S*make(?:\[\d+\])?: stopped in`, `===>  (?:Compilation failed|Script)`, `error: (?:could not compile|failed to run|build failed|aborting)`, `configure: error: `,
-	`CMake Error`, `-- Configuring incomplete`, `E: `, `error: process `, `ERROR: `, `The command .* returned a non-zero code`, `!!! build failure`, `=>> (?:Error|Killing)`, `Error: Process completed`,
-	`dpkg: error`, `collect2: (?:fatal )?error`, `FAIL\b`, `Failed to install the following`, `error: failed to solve`, `error: builder for`, `=> ERROR`, `make: .*Error \d+`, `=>> Killing`,
-}, "|") + `)|\bError \d+$|\*\*\* .*(?:Error|failed)|fatal error\b|(?:linker|frontend) command failed|exit(?:ed with)? (?:code|status):? \d+$`)
+	`\S*make(?:\[\d+\])?: stopped (?:making .+ )?in`, `===>  (?:Compilation failed|Script)`, `error: (?:could not compile|failed to run|build failed|aborting)`, `configure: error: `,
+	`CMake Error`, `-- Configuring incomplete`, `E: `, `error: process `, `ERROR: `, `The command .* returned a non-zero code`, `!!! build failure`, `=>> Error`, `Error: Process completed`,
+	`dpkg: error`, `collect2: (?:fatal )?error`, `FAIL\b`, `Failed to install the following`, `error: failed to solve`, `error: builder for`, `=> ERROR`, `make: .*Error \d+`,
+}, "|") + `)|\bError \d+$|\*\*\* .*(?:Error|failed)|fatal error\b|(?:linker|frontend) command failed|exit(?:ed with)? (?:code|status):? \d+$|=>> Killing `)
 
 // markWords are in every line that marks has: looking for them is cheaper.
 var markWords = []string{"***", "rror", "stopped", "FAIL", "Stop", "===>", "Killing", "E: ", "failed", "incomplete", "exit", "non-zero", "!!!"}
@@ -78,7 +78,7 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 // of source below a compiler's message, a warning, or a command that is echoed.
 func quoted(t string, afterMessage bool) bool {
 	switch {
-	case strings.HasPrefix(t, "checking ") && !strings.Contains(t, "qemu: "):
+	case strings.HasPrefix(t, "checking ") && !strings.Contains(t, "qemu: ") && !strings.Contains(t, "=>> Killing "):
 		return !strings.Contains(t, "unable to guess")
 	case afterMessage && (strings.HasPrefix(t, "  ") || strings.HasPrefix(t, "\t")) && strings.ContainsAny(t, ";{}\"("):
 		return true
