@@ -169,10 +169,17 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 	if err != nil {
 		return err
 	}
+	told, err := poudriereFollows(ctx, store, name)
+	if err != nil {
+		return err
+	}
 	w := g.newWatch()
 	defer w.Close()
 	m, err := store.InstallTools(ctx, cfg, name, req, w)
 	w.Close()
+	if err == nil {
+		err = told()
+	}
 	if err != nil {
 		return err
 	}
@@ -312,7 +319,14 @@ func runToolsRemove(ctx context.Context, g *globals, name string, dryRun bool) e
 	if dryRun {
 		return dryToolsRemove(g, store, name)
 	}
+	told, err := poudriereFollows(ctx, store, name)
+	if err != nil {
+		return err
+	}
 	m, replaced, err := store.RemoveTools(ctx, name)
+	if err == nil {
+		err = told()
+	}
 	if err != nil {
 		return err
 	}
