@@ -255,7 +255,7 @@ qemu: uncaught target signal 11 (Segmentation fault) - core dumped
 Segmentation fault (core dumped)
 pkg-static: POST-INSTALL script failed
 ===>   foo-1.0 depends on package: glib>=2.84 - found
-`+"=======================<phase: build          >============================\n"+`foo.c:1:1: error: unknown type name 'x'
+` + "=======================<phase: build          >============================\n" + `foo.c:1:1: error: unknown type name 'x'
 *** [foo.o] Error code 1
 ` + stopped,
 			map[string]string{"cause": "build failure", "rule": "build/compiler"},

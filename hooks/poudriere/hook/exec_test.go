@@ -59,4 +59,3 @@ func TestTail(t *testing.T) {
 		}
 	}
 }
-
