@@ -365,6 +365,175 @@ env: ./configure: Exec format error
 			map[string]string{"cause": "wrong ABI"},
 		},
 		{
+			"the run-time linker of an older jail", "build", `/usr/local/bin/git describe
+ld-elf.so.1: /lib/libc.so.7: version FBSD_1.8 required by /usr/local/bin/git not defined
+*** [version.h] Error code 1
+` + stopped,
+			map[string]string{"cause": "wrong ABI", "rule": "abi/library"},
+		},
+		{
+			"a native program that finds the jail's libraries", "build", `msgfmt -o de.mo de.po
+ld-elf.so.1: /usr/local/lib/libintl.so.8: unsupported file layout
+*** [de.mo] Error code 1
+` + stopped,
+			map[string]string{"cause": "wrong ABI", "rule": "abi/layout", "emulation": "yes"},
+		},
+		{
+			"a library of a port that is gone", "build", `/usr/local/bin/git describe
+ld-elf.so.1: Shared object "libpcre2-8.so.0" not found, required by "git"
+*** [version.h] Error code 1
+` + stopped,
+			map[string]string{"cause": "build failure", "rule": "build/dependency"},
+		},
+		{
+			"a compiler of gcc that the kernel takes", "build", `g++14 -O2 -c big.cc
+g++14: fatal error: Killed signal terminated program cc1plus
+compilation terminated.
+*** [big.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "out of memory", "program": "cc1plus"},
+		},
+		{
+			"gcc's own compiler dies", "build", `g++14 -O2 -c big.cc
+g++14: internal compiler error: Segmentation fault signal terminated program cc1plus
+Please submit a full bug report, with preprocessed source (by using -freport-bug).
+See <https://gcc.gnu.org/bugs/> for instructions.
+*** [big.o] Error code 4
+` + stopped,
+			map[string]string{"cause": "emulator crash", "program": "cc1plus", "signal": "SIGSEGV"},
+		},
+		{
+			"a script of pkg's that dies", "build-depends", `[arm64-default-job-01] Installing glib-2.84...
+[arm64-default-job-01] Extracting glib-2.84: .......... done
+pkg-static: Child process pid=4711 terminated abnormally: Segmentation fault
+
+Failed to install the following 1 package(s): /packages/All/glib-2.84.pkg
+*** Error code 1
+
+Stop.
+make: stopped making "build-depends" in /usr/ports/devel/foo
+`,
+			map[string]string{"cause": "emulator crash", "signal": "SIGSEGV"},
+		},
+		{
+			"java", "build", `/usr/local/openjdk21/bin/javac -d classes Foo.java
+#
+# A fatal error has been detected by the Java Runtime Environment:
+#
+#  SIGSEGV (0xb) at pc=0x0000000081234567, pid=4711, tid=100123
+#
+# JRE version: OpenJDK Runtime Environment (21.0.6+7) (build 21.0.6+7-1)
+# Problematic frame:
+# V  [libjvm.so+0x123456]
+#
+Abort trap (core dumped)
+*** [classes] Error code 134
+` + stopped,
+			map[string]string{"cause": "emulator crash", "program": "java", "signal": "SIGSEGV"},
+		},
+		{
+			"node's heap", "build", `/usr/local/bin/npm run build
+<--- Last few GCs --->
+FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory
+Abort trap (core dumped)
+*** [do-build] Error code 134
+` + stopped,
+			map[string]string{"cause": "out of memory"},
+		},
+		{
+			"an assertion of the program itself", "build", `./gen -o tables.c
+Assertion failed: (n > 0), function main, file gen.c, line 42.
+Abort trap (core dumped)
+*** [tables.c] Error code 134
+` + stopped,
+			map[string]string{"emulation": "perhaps", "program": "gen", "signal": "SIGABRT"},
+		},
+		{
+			"a command that is not there", "build", `/bin/sh: xmlto: not found
+*** [man] Error code 127
+` + stopped,
+			map[string]string{"cause": "build failure", "rule": "build/command"},
+		},
+		{
+			"a python test that mentions a timeout", "build", `test_timeout (tests.test_net.NetTest.test_timeout) ... ok
+test_killed (tests.test_net.NetTest.test_killed) ... ok
+foo.c:3:1: error: expected identifier
+1 error generated.
+*** [foo.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "build failure", "rule": "build/compiler"},
+		},
+		{
+			"an operation that qemu does not know, in a build that goes on", "build", `qemu: unsupported syscall: 580
+qemu: Unsupported syscall: 563
+cc -c foo.c
+cc -c bar.c
+bar.c:1:1: error: unknown type name 'x'
+1 error generated.
+*** [bar.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "build failure", "rule": "build/compiler"},
+		},
+		{
+			"perl's complaint about locales before a failure", "build", `perl: warning: Setting locale failed.
+perl: warning: Please check that your locale settings:
+	LC_ALL = "C.UTF-8",
+	LANG = (unset)
+    are supported and installed on your system.
+cp: foo.pod: No such file or directory
+*** [pod] Error code 1
+` + stopped,
+			map[string]string{"cause": "build failure"},
+		},
+		{
+			"rust's compiler dies", "build", `   Compiling regex v1.11.1
+error: rustc interrupted by SIGSEGV, printing backtrace
+
+error: could not compile ` + "`regex`" + ` (lib)
+
+Caused by:
+  process didn't exit successfully: ` + "`/usr/local/bin/rustc --crate-name regex --edition=2021 src/lib.rs`" + ` (signal: 11, SIGSEGV: invalid memory reference)
+*** Error code 101
+` + stopped,
+			map[string]string{"cause": "emulator crash", "program": "rustc", "signal": "SIGSEGV"},
+		},
+		{
+			"a limit of make's own jobs", "build", `make[2]: cannot fork: Resource temporarily unavailable
+*** Error code 2
+` + stopped,
+			map[string]string{"cause": "limit reached"},
+		},
+		{
+			"lld without memory for its output", "build", `ld: error: cannot open output file foo: Cannot allocate memory
+cc: error: linker command failed with exit code 1 (use -v to see invocation)
+*** [foo] Error code 1
+` + stopped,
+			map[string]string{"cause": "out of memory"},
+		},
+		{
+			"the address space of an emulated program", "build", `./gen
+qemu-arm-static: Unable to reserve 0xffff0000 bytes of virtual address space at 0x1000 (Cannot allocate memory) for use as guest address space
+*** [gen.h] Error code 1
+` + stopped,
+			map[string]string{"cause": "emulator crash", "rule": "emulator/start", "emulation": "yes", "program": "gen"},
+		},
+		{
+			"the stage directory", "stage", `===>  Staging for foo-1.0
+install -s -m 555 foo /wrkdirs/usr/ports/devel/foo/work/stage/usr/local/bin
+strip: error: 'foo': The file was not recognized as a valid object file
+install: wait: No such file or directory
+*** Error code 70
+` + stopped,
+			map[string]string{"cause": "build failure"}, // mostly it is a script
+		},
+		{
+			"leftovers", "leftovers", `=>> Checking for extra files and directories
+=>> Error: Files or directories left over:
+@dir etc/foo
+`,
+			map[string]string{"cause": "build failure", "rule": "build/plist"},
+		},
+		{
 			"a mention of signals in what goes well", "build", `cc -DMSG="Segmentation fault" -c sig.c
 sh gen.sh sig.list
   SIGSEGV  Segmentation fault

@@ -58,6 +58,12 @@ var abiRules = []rule{
 		re: re(`failed to map segment from shared object(?:: Operation not permitted)?$`),
 	},
 	{
+		// FreeBSD's run-time linker of a library of another machine: a native
+		// program that was led to the jail's.
+		name: "abi/layout", cause: WrongABI, class: decisive, blame: Yes, has: []string{"unsupported file layout", "elf binary type"},
+		re: re(`(?P<lib>/\S+): unsupported file layout`, `ELF binary type "\d+" not known`),
+	},
+	{
 		// bsd.port.mk of a jail that is told another release than it is.
 		name: "abi/osversion", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"osversion"},
 		re: re(`UNAME_r \([^)]*\) and OSVERSION \(\d*\) do not agree`),
