@@ -183,6 +183,48 @@ func TestPluginLeftovers(t *testing.T) {
 	}
 }
 
+// Hooks whose program does not start any more do nothing, and that is said.
+func TestPluginProblem(t *testing.T) {
+	c, p := etc(t)
+	real, err := os.ReadFile(p.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Program = filepath.Join(t.TempDir(), "it's xjail")
+	for want, spoil := range map[string]func(string) error{
+		"":                     func(string) error { return nil },
+		"not there":            os.Remove,
+		"not executable":       func(name string) error { return os.Chmod(name, 0o644) },
+		"not the program that": func(name string) error { return os.Truncate(name, 4096) },
+		"is not the program":   func(name string) error { return os.WriteFile(name, append([]byte("#!/bin/sh\n"), real...), 0o755) },
+		"the program that it was": func(name string) error {
+			other := slices.Clone(real)
+			other[18]++
+			return os.WriteFile(name, other, 0o755)
+		},
+	} {
+		if err := errors.Join(os.WriteFile(p.Program, real, 0o755), os.Chmod(p.Program, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.InstallPlugin(p, false, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(p.Program); err != nil {
+			t.Fatal(err)
+		}
+		list, err := c.PluginStatus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			got := strings.Contains(f.Problem, want) && (f.Problem == "") == (want == "")
+			if hook := strings.HasSuffix(f.Path, ".sh"); f.State != FileCurrent || hook && !got || !hook && f.Problem != "" {
+				t.Errorf("%q: %+v", want, f)
+			}
+		}
+	}
+}
+
 // The hooks differ in their names alone, and are what shellcheck(1) has nothing to
 // say about, also with settings in them.
 func TestPluginScripts(t *testing.T) {
