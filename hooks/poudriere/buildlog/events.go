@@ -44,13 +44,16 @@ const reach = 25
 // findEvents are the events of the failing phase, and the first sign of failure
 // in it, -1 for none.
 func findEvents(lines []Line, f *facts) (events []event, first int) {
-	first, next := -1, f.end
-	mark := make([]int, f.end) // for each line the next sign of failure
+	first = -1
+	away := make([]int, f.end+1) // for each line how far the next sign of failure is
 	for i := f.end - 1; i >= f.begin; i-- {
-		if !f.skip[i] && isMark(lines[i].Text) {
-			next, first = i, i
+		away[i] = away[i+1] + 1
+		switch t := lines[i].Text; {
+		case !f.skip[i] && isMark(t):
+			away[i], first = 0, i
+		case f.skip[i] || explains(t):
+			away[i]--
 		}
-		mark[i] = next
 	}
 	afterMessage := false
 	for i := f.begin; i < f.end; i++ {
@@ -63,7 +66,7 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 		if r == nil || harmless(lines, f, i, r) {
 			continue
 		}
-		e := event{at: i, rule: r, found: found, distance: mark[i] - i}
+		e := event{at: i, rule: r, found: found, distance: away[i]}
 		near := r.near
 		if near == 0 {
 			near = reach
@@ -72,6 +75,12 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 		events = append(events, e)
 	}
 	return events, first
+}
+
+// explains tells whether a line belongs to a compiler's message before it, which may
+// have hundreds of them.
+func explains(t string) bool {
+	return strings.Contains(t, ": note: ") || strings.HasPrefix(t, "In file included from ") || strings.HasPrefix(t, "    ") || strings.HasPrefix(t, "\t")
 }
 
 // quoted tells whether a line only repeats text: a question of configure, a line

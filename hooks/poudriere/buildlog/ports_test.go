@@ -534,6 +534,23 @@ install: wait: No such file or directory
 			map[string]string{"cause": "build failure", "rule": "build/plist"},
 		},
 		{
+			"an error of C++ with many notes, after a crash that did no harm", "build", `./probe
+qemu: uncaught target signal 11 (Segmentation fault) - core dumped
+` + strings.Repeat("c++ -O2 -c other.cc\n", 60) + `c++ -O2 -c foo.cc
+In file included from foo.cc:3:
+/usr/local/include/foo.hpp:10:5: error: no matching constructor for initialization of 'std::vector<int>'
+` + strings.Repeat(`/usr/include/c++/v1/vector:300:5: note: candidate template ignored: requirement 'is_input' was not satisfied
+  300 |     explicit vector(size_type n);
+      |              ^
+/usr/include/c++/v1/vector:310:5: note: candidate constructor not viable: requires 2 arguments
+    vector(const vector& x);
+    ^
+`, 20) + `1 error generated.
+*** [foo.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "build failure", "rule": "build/compiler", "emulation": "no"},
+		},
+		{
 			"a mention of signals in what goes well", "build", `cc -DMSG="Segmentation fault" -c sig.c
 sh gen.sh sig.list
   SIGSEGV  Segmentation fault
