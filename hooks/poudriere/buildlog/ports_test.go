@@ -551,6 +551,40 @@ In file included from foo.cc:3:
 			map[string]string{"cause": "build failure", "rule": "build/compiler", "emulation": "no"},
 		},
 		{
+			"ghc has no memory", "build", `/usr/local/bin/ghc --make Foo.hs
+ghc: internal error: Unable to commit 1048576 bytes of memory
+    (GHC version 9.8.4 for aarch64_unknown_freebsd)
+Abort trap (core dumped)
+*** [Foo] Error code 134
+` + stopped,
+			map[string]string{"cause": "out of memory"},
+		},
+		{
+			"go has no threads", "build", `runtime: failed to create new OS thread (have 5 already; errno=35)
+fatal error: newosproc
+*** Error code 2
+` + stopped,
+			map[string]string{"cause": "limit reached"},
+		},
+		{
+			"make's own word of a native tool that is not there", "build", `make: exec(/nxb-bin/usr/bin/cc) failed (No such file or directory)
+*** [foo.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "wrong machine", "rule": "machine/baked", "program": "cc"},
+		},
+		{
+			"make's own word of a missing system call", "build", `./gen gen.h
+*** [gen.h] Signal 12
+` + stopped,
+			map[string]string{"cause": "missing syscall", "program": "gen", "target": "gen.h"},
+		},
+		{
+			"an assembler's option of x86", "build", `as: unrecognized option '--64'
+*** [foo.o] Error code 1
+` + stopped,
+			map[string]string{"cause": "misconfigured"},
+		},
+		{
 			"a mention of signals in what goes well", "build", `cc -DMSG="Segmentation fault" -c sig.c
 sh gen.sh sig.list
   SIGSEGV  Segmentation fault

@@ -5,8 +5,8 @@ package buildlog
 // programs report what an emulated call did wrong.
 var syscallRules = []rule{
 	{
-		name: "syscall/killed", cause: MissingSyscall, class: decisive, blame: Yes, has: []string{"bad system call", "sigsys"},
-		re: re(`Bad system call`, `\bSIGSYS\b`),
+		name: "syscall/killed", cause: MissingSyscall, class: decisive, blame: Yes, has: []string{"bad system call", "sigsys", "signal 12"},
+		re: re(`Bad system call`, `\bSIGSYS\b`, `\*\*\* (?:\[(?P<target>[^\]]+)\] )?Signal 12\b`), // FreeBSD's number
 	},
 	{
 		name: "syscall/unsupported", cause: MissingSyscall, class: soft, blame: Yes, has: []string{"qemu"},
