@@ -245,6 +245,49 @@ func TestOracleVersionEnv(t *testing.T) {
 	}
 }
 
+// setup_makeconf puts the same lines at the end of make.conf as exec --like-poudriere
+// has there; each file once, whatever names lead to it.
+func TestOracleMakeConf(t *testing.T) {
+	src := poudrieretest.Checkout(t)
+	functions := append([]string{"setup_makeconf", "append_make", "export_cross_env", "need_cross_build", "need_emulation", "get_host_arch"}, attributes...)
+	for _, name := range []string{"m", "default"} {
+		w := newWorld(t)
+		w.subject.Emulated = true
+		for file, text := range map[string]string{
+			"make.conf": "ALL=1\nDEVELOPER=yes\n", "default-make.conf": "TREE+=1\n", "m-make.conf": "JAIL=1\n", "m-default-make.conf": "BOTH=1\n", "other-make.conf": "NO=1\n",
+			"hooks/plugins/a/make.conf": "PLUGIN=a\n", "hooks/plugins/b/make.conf": "PLUGIN=b\n", "hooks/plugins/c/bulk.sh": "",
+		} {
+			writeFile(t, filepath.Join(w.Dir(), file), text)
+		}
+		r, err := w.register(t, Request{As: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		like, err := w.LikeBuild(w.subject, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sh := range poudrieretest.Shells(t) {
+			made := filepath.Join(t.TempDir(), "make.conf")
+			script := `JAILNAME=$NAME; : >"$MADE"; setup_makeconf "$MADE" "$NAME" default ""`
+			out := poudrieretest.Run(t, sh, poudrieretest.Stubs+src.Functions(t, functions...)+script, "POUDRIERED="+w.Dir(), "HOOKDIR="+filepath.Join(w.Dir(), "hooks"),
+				"MADE="+made, "NAME="+name, "HOST_M=amd64", "HOST_P=amd64", "SUPPORTED_ARCHS=amd64 i386")
+			text, err := os.ReadFile(made)
+			if err != nil || out.Status != 0 {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			// Comments and empty lines are for readers.
+			lines := func(text string) []string {
+				return slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return l == "" || strings.HasPrefix(l, "#") })
+			}
+			want, got := lines(string(text)), lines(like.MakeConf)
+			if len(want) < 6 || len(got) < len(want) || !slices.Equal(got[len(got)-len(want):], want) {
+				t.Errorf("%s, jail %s: poudriere has %q, exec %q", poudrieretest.Name(sh), name, want, got)
+			}
+		}
+	}
+}
+
 // The file of the times is a script as poudriere reads them, and what it sets is
 // what poudriere takes.
 func TestOracleLimits(t *testing.T) {
