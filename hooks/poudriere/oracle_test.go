@@ -108,7 +108,8 @@ jail_exists renamed || echo forgotten
 		}
 		out := poudrieretest.Run(t, sh, poudrieretest.Stubs+src.Functions(t, functions...)+script, "POUDRIERED="+w.Dir(), "POUDRIERE_DATA="+t.TempDir())
 		line := "13mips64 13.2-RELEASE-p11 1302001 mips.mips64 null 1700000000 " + r.Jail.Mnt + "\n"
-		if !strings.Contains(out.Stdout, line) || !strings.HasSuffix(out.Stdout, "1302001\nrenamed\nforgotten\n") || strings.Contains(out.Stdout, "DESTROYED") {
+		release := strings.Replace(line, " 1302001", "", 1) // 3.4 does not list it
+		if !strings.Contains(out.Stdout, line) && !strings.Contains(out.Stdout, release) || !strings.HasSuffix(out.Stdout, "1302001\nrenamed\nforgotten\n") || strings.Contains(out.Stdout, "DESTROYED") {
 			t.Errorf("%s: %+v", poudrieretest.Name(sh), out)
 		}
 		if _, err := os.Stat(filepath.Join(w.subject.Root, "bin/sh")); err != nil {
@@ -246,7 +247,7 @@ func TestOracleVersionEnv(t *testing.T) {
 }
 
 // setup_makeconf puts the same lines at the end of make.conf as exec --like-poudriere
-// has there; each file once, whatever names lead to it.
+// has there; poudriere after 3.4 takes each file once, whatever names lead to it.
 func TestOracleMakeConf(t *testing.T) {
 	src := poudrieretest.Checkout(t)
 	functions := append([]string{"setup_makeconf", "append_make", "export_cross_env", "need_cross_build", "need_emulation", "get_host_arch"}, attributes...)
@@ -276,9 +277,9 @@ func TestOracleMakeConf(t *testing.T) {
 			if err != nil || out.Status != 0 {
 				t.Fatalf("%+v, %v", out, err)
 			}
-			// Comments and empty lines are for readers.
+			// Comments and empty lines are for readers; 3.4 takes a file twice.
 			lines := func(text string) []string {
-				return slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return l == "" || strings.HasPrefix(l, "#") })
+				return slices.Compact(slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return l == "" || strings.HasPrefix(l, "#") }))
 			}
 			want, got := lines(string(text)), lines(like.MakeConf)
 			if len(want) < 6 || len(got) < len(want) || !slices.Equal(got[len(got)-len(want):], want) {

@@ -357,6 +357,11 @@ Bad system call (core dumped)
 			map[string]string{"cause": "unknown", "rule": "poudriere/crashed", "emulation": "no"},
 		},
 		{
+			"what poudriere 3.4 did not survive", "starting", `Build crashed: starting
+`,
+			map[string]string{"cause": "unknown", "rule": "poudriere/crashed", "emulation": "no"},
+		},
+		{
 			"an emulator that is not there", "configure", `===>  Configuring for foo-1.0
 env: ./configure: Exec format error
 ===>  Script "configure" failed unexpectedly.

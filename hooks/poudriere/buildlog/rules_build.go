@@ -99,7 +99,7 @@ var buildRules = []rule{
 	{
 		// What poudriere appends when its own builder ended (crashed_build).
 		name: "poudriere/crashed", cause: Unknown, class: general, blame: No, has: []string{" crashed: "},
-		re: re(`^(?:build|run) crashed: [\w/-]+$`),
+		re: re(`^(?:[Bb]uild|run) crashed: [\w/-]+$`),
 	},
 	{
 		name: "build/error", cause: BuildFailure, class: general, blame: No, has: []string{"error", "fatal", "exception", "panic", "failed", "traceback"},
