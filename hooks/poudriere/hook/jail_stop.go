@@ -6,8 +6,8 @@ import (
 )
 
 // jailStop comes when poudriere ends the reference, of a build that crashed as
-// well. Poudriere's own event for that, bulk crashed, does not reach plugins: it
-// looks for them when the shell expands no names (exit_handler).
+// well. Poudriere's own event for that, bulk crashed, does not reach plugins after
+// 3.4: it looks for them when the shell expands no names (exit_handler).
 func (j *job) jailStop(ctx context.Context) error {
 	err := j.leaveReference(ctx)
 	get := j.call.Getenv
