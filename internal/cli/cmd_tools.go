@@ -55,6 +55,9 @@ The sources:
   nxb:PATH   for roots of FreeBSD: the directory or an archive of what make
              native-xtools made, or of a base system of amd64
 
+Where poudriere knows the jail the snapshot that it clones is made anew; while
+it runs with the jail nothing is changed (exit status 11).
+
 --materialize writes the tools into the root, for those who need a plain
 directory. What they replace is kept beside the root, and is brought back by
 xjail tools remove. A program that a package of the jail replaces meanwhile
