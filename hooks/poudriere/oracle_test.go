@@ -78,6 +78,47 @@ jset 13mips64 pkgbase 0
 	}
 }
 
+// create_jail of poudriere, as its jail -c -m null runs it with the arguments that
+// register gives it, writes the same files as xjail does without poudriere.
+func TestOracleCreate(t *testing.T) {
+	src := poudrieretest.Checkout(t)
+	functions := append([]string{"create_jail", "update_version", "cleanup_confs", "validate_b_and_B_flags"}, attributes...)
+	script := `
+dirempty() { [ -z "$(ls -A "$1")" ]; }
+usage() { echo "usage $*"; exit 64; }
+_gsub() { setvar "$4" "$1"; }
+markfs() { :; }
+unlink() { command rm -f "$@"; }
+clock() { echo 1700000000; }
+NO_ZFS=yes METHOD=null BUILD_PKGBASE=0 BUILD=0 BASEFS=/nonexistent
+create_jail
+`
+	for _, version := range []string{"13.2-RELEASE", "13.2-RELEASE-p11", "15.0-STABLE 1500501"} {
+		w := newWorld(t)
+		r, err := w.register(t, Request{Version: version, Direct: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sh := range poudrieretest.Shells(t) {
+			other := t.TempDir()
+			out := poudrieretest.Run(t, sh, poudrieretest.Stubs+src.Functions(t, functions...)+script, "POUDRIERED="+other,
+				"JAILNAME="+r.Jail.Name, "JAILMNT="+r.Jail.Mnt, "VERSION="+version, "ARCH="+r.Jail.Arch)
+			if out.Status != 0 {
+				t.Fatalf("%s: %+v", poudrieretest.Name(sh), out)
+			}
+			mine, theirs := snapshotOf(t, filepath.Join(w.jails(), r.Jail.Name)), snapshotOf(t, filepath.Join(other, "jails", r.Jail.Name))
+			if len(mine) != len(theirs) {
+				t.Errorf("%s: %v, poudriere writes %v", poudrieretest.Name(sh), mine, theirs)
+			}
+			for name, text := range mine {
+				if rel := filepath.Join(other, "jails", r.Jail.Name, filepath.Base(name)); text != "directory" && theirs[rel] != text {
+					t.Errorf("%s: %s: %q, poudriere writes %q", poudrieretest.Name(sh), name, text, theirs[rel])
+				}
+			}
+		}
+	}
+}
+
 // What poudriere's own commands make of a registration: the list, another name,
 // and that it forgets the jail and keeps its root.
 func TestOracleCommands(t *testing.T) {
