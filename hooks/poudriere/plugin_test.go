@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail"
 )
 
 // etc is poudriere's configuration, and a plugin for it.
@@ -222,6 +223,38 @@ func TestPluginProblem(t *testing.T) {
 				t.Errorf("%q: %+v", want, f)
 			}
 		}
+	}
+}
+
+// Those who look what is wrong with a jail hear of its hooks.
+func TestCheckHooks(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.register(t, Request{}); err != nil {
+		t.Fatal(err)
+	}
+	last := func() jail.Check {
+		list := w.Check(t.Context(), w.subject)
+		return list[len(list)-1]
+	}
+	program := filepath.Join(t.TempDir(), "xjail")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, program); err != nil {
+		t.Skip(err)
+	}
+	if _, err := w.InstallPlugin(Plugin{Program: program, Limit: time.Minute}, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if c := last(); c.Result != jail.OK {
+		t.Errorf("%+v", c)
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	if c := last(); c.Result != jail.Failed || !strings.Contains(c.Message, program+" is not there") || !strings.Contains(c.Fix, "hooks install") {
+		t.Errorf("%+v", c)
 	}
 }
 
