@@ -38,7 +38,7 @@ func (w *world) hook(shell []string, etc, jail string, words ...string) result {
 	w.t.Helper()
 	argv := slices.Concat(shell[1:], []string{filepath.Join(etc, "poudriere.d/hooks/plugins/xjail", words[0]+".sh")}, words[1:])
 	cmd := exec.Command(shell[0], argv...)
-	cmd.Dir = "/tmp"
+	cmd.Dir = etc // in place of /tmp: what goes wrong may write there
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "JAILNAME=" + jail, "POUDRIERED=" + filepath.Join(etc, "poudriere.d"),
 		"MASTERMNT=" + filepath.Join(etc, "data/.m", jail, "ref"), "MASTERNAME=" + jail, "UNAME_m=mips", "UNAME_p=mips64", "UNAME_r=13.2-RELEASE",

@@ -188,10 +188,12 @@ func removeTree(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if err := os.Remove(dir); err != nil {
-		return fault.Wrap(fault.Failed, err, "remove", "")
+	err = os.Remove(dir)
+	hint := ""
+	if errors.Is(err, unix.EBUSY) {
+		hint = "it is empty, and a file system of its own: umount " + dir + ", or zfs destroy its dataset, and destroy the jail again"
 	}
-	return nil
+	return fault.Wrap(fault.Failed, err, "remove", hint)
 }
 
 func clearTree(ctx context.Context, dir string) error {

@@ -22,7 +22,7 @@ func (c Config) checkIdle(name string) error {
 	}
 	for _, master := range c.masters(s.Data, name) {
 		ref := filepath.Join(s.Data, ".m", master, "ref")
-		hint := "wait for it; poudriere jail -k -j " + name + " -p " + strings.TrimPrefix(master, name+"-") + " ends it"
+		hint := "wait for it; poudriere jail -k -j " + name + " " + c.treeOptions(strings.TrimPrefix(master, name+"-")) + " ends it"
 		if mounted(ref) || mounted(filepath.Join(ref, "dev")) {
 			return fault.New(fault.Locked, hint, "poudriere runs with jail %s: %s is mounted", name, ref)
 		}
@@ -54,6 +54,21 @@ func (c Config) masters(data, name string) []string {
 	return list
 }
 
+// treeOptions are the options that name the ports tree, and perhaps the set, of a
+// build: TREE or TREE-SET, of which both may have hyphens.
+func (c Config) treeOptions(name string) string {
+	tree, set := name, ""
+	for i, r := range name {
+		if r == '-' && isDir(filepath.Join(c.Dir(), "ports", name[:i])) {
+			tree, set = name[:i], name[i+1:]
+		}
+	}
+	if set == "" || isDir(filepath.Join(c.Dir(), "ports", name)) {
+		return "-p " + name
+	}
+	return "-p " + tree + " -z " + set
+}
+
 // mounted tells whether something is mounted on a directory: it is on another
 // file system than the one above it.
 func mounted(dir string) bool {
@@ -82,7 +97,7 @@ func runningStatus(logs string) string {
 	}
 	status := strings.TrimSpace(string(text))
 	for _, end := range []string{"stopped:", "done:", "crashed:", "sigint:", "sigterm:", "sighup:", "sigpipe:"} {
-		if strings.HasPrefix(status, end) {
+		if strings.HasPrefix(strings.ToLower(status), end) {
 			return ""
 		}
 	}

@@ -2,6 +2,7 @@ package poudriere
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -45,7 +46,30 @@ func (p *Poudriere) Check(ctx context.Context, s Subject) []jail.Check {
 		return failed(message, register)
 	}
 	message := "poudriere has it as " + now.Name + ", " + now.Version + " " + now.Arch
-	return append([]jail.Check{{Result: jail.OK, Name: CheckName, Message: message}}, r.checkLimits()...)
+	checks := append([]jail.Check{{Result: jail.OK, Name: CheckName, Message: message}}, r.checkLimits()...)
+	return append(checks, r.checkHooks()...)
+}
+
+// checkHooks tells when hooks are installed that do nothing, or are of another
+// xjail. What install was told then is shown by hooks status.
+func (r *Registration) checkHooks() []jail.Check {
+	list, err := r.Config().PluginStatus()
+	if err != nil {
+		return nil // hooks status says it
+	}
+	fix := "xjail poudriere hooks install, with the options that xjail poudriere hooks status shows"
+	if r.Etc != DefaultEtc {
+		fix += ", --poudriere-etc " + r.Etc
+	}
+	for _, f := range list {
+		if f.Problem != "" {
+			return []jail.Check{{Result: jail.Failed, Name: CheckName, Message: "its hooks do nothing: " + f.Problem, Fix: fix}}
+		}
+	}
+	if slices.ContainsFunc(list, func(f PluginFile) bool { return f.State == FileOutdated }) {
+		return []jail.Check{{Result: jail.Info, Name: CheckName, Message: "its hooks are those of another version of xjail", Fix: fix}}
+	}
+	return nil
 }
 
 // disagrees says in what poudriere's word is not the jail's; "" for nothing.

@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,7 +151,20 @@ func (p *Poudriere) makeConfFiles(name string) []string {
 		files = append(files, filepath.Join(p.Dir(), file))
 	}
 	plugins, _ := filepath.Glob(filepath.Join(p.Dir(), "hooks", "plugins", "*", "make.conf"))
-	return append(files, plugins...)
+	return once(append(files, plugins...))
+}
+
+// once leaves out files that are there already, by their own name or another.
+func once(files []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(files, func(file string) bool {
+		if real, err := filepath.EvalSymlinks(file); err == nil {
+			file = real
+		}
+		known := seen[file]
+		seen[file] = true
+		return known
+	})
 }
 
 // nativeVars are the variables of make.nxb.conf, in its order, with their

@@ -66,6 +66,9 @@ type PluginFile struct {
 	// Options are those of the command that it calls, of a file that nobody
 	// changed: what install was told.
 	Options []string `json:"options,omitempty"`
+	// Problem is why the program that it calls does not start: then the hook does
+	// nothing, in silence.
+	Problem string `json:"problem,omitempty"`
 }
 
 // PluginDir is where poudriere finds the hooks.
@@ -204,7 +207,7 @@ func (c Config) pluginFiles(want func(name string) []byte) ([]PluginFile, error)
 		}
 		if f.State == FileCurrent || f.State == FileOutdated {
 			text, _ := dir.ReadFile(name) // it was read before
-			f.Options = optionsOf(string(text))
+			f.Options, f.Problem = optionsOf(string(text)), problemOf(string(text))
 		}
 		list = append(list, f)
 	}
@@ -259,10 +262,42 @@ func fileState(dir *os.Root, name string, want []byte) (FileState, error) {
 // optionsOf reads HookOptions from a hook: what is between the name of the command
 // and the hook's.
 func optionsOf(text string) []string {
-	_, rest, ok := strings.Cut(text, " poudriere hook ")
+	_, rest, _ := strings.Cut(text, " poudriere hook ")
 	rest, _, _ = strings.Cut(rest, "\n")
+	return quotedWords(rest)
+}
+
+// problemOf is why the program of a hook does not start, as the hook itself finds
+// it; "" when it does, or when the file calls none.
+func problemOf(text string) string {
+	_, rest, _ := strings.Cut(text, "\nxjail=")
+	rest, _, _ = strings.Cut(rest, "\n")
+	words := quotedWords(rest)
+	if len(words) != 1 {
+		return ""
+	}
+	program := words[0]
+	st, err := os.Stat(program)
+	switch {
+	case err != nil || !st.Mode().IsRegular():
+		return program + " is not there"
+	case st.Mode().Perm()&0o111 == 0:
+		return program + " is not executable"
+	}
+	machine, err := machineOf(program)
+	if err != nil || st.Size() < programMin || !strings.Contains(text, "*7f*45*4c*46*"+machine+"*)") {
+		return program + " is not the program that it was"
+	}
+	return ""
+}
+
+// programMin is what the hooks take for the beginning of a program, in bytes.
+const programMin = 64 << 10
+
+// quotedWords reads words as shellWords writes them, up to something else.
+func quotedWords(rest string) []string {
 	var words []string
-	for ok && strings.HasPrefix(rest, "'") {
+	for strings.HasPrefix(rest, "'") {
 		word := ""
 		for {
 			part, more, whole := strings.Cut(rest[1:], "'")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail"
 )
 
 // etc is poudriere's configuration, and a plugin for it.
@@ -183,6 +184,80 @@ func TestPluginLeftovers(t *testing.T) {
 	}
 }
 
+// Hooks whose program does not start any more do nothing, and that is said.
+func TestPluginProblem(t *testing.T) {
+	c, p := etc(t)
+	real, err := os.ReadFile(p.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Program = filepath.Join(t.TempDir(), "it's xjail")
+	for want, spoil := range map[string]func(string) error{
+		"":                     func(string) error { return nil },
+		"not there":            os.Remove,
+		"not executable":       func(name string) error { return os.Chmod(name, 0o644) },
+		"not the program that": func(name string) error { return os.Truncate(name, 4096) },
+		"is not the program":   func(name string) error { return os.WriteFile(name, append([]byte("#!/bin/sh\n"), real...), 0o755) },
+		"the program that it was": func(name string) error {
+			other := slices.Clone(real)
+			other[18]++
+			return os.WriteFile(name, other, 0o755)
+		},
+	} {
+		if err := errors.Join(os.WriteFile(p.Program, real, 0o755), os.Chmod(p.Program, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.InstallPlugin(p, false, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(p.Program); err != nil {
+			t.Fatal(err)
+		}
+		list, err := c.PluginStatus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			got := strings.Contains(f.Problem, want) && (f.Problem == "") == (want == "")
+			if hook := strings.HasSuffix(f.Path, ".sh"); f.State != FileCurrent || hook && !got || !hook && f.Problem != "" {
+				t.Errorf("%q: %+v", want, f)
+			}
+		}
+	}
+}
+
+// Those who look what is wrong with a jail hear of its hooks.
+func TestCheckHooks(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.register(t, Request{}); err != nil {
+		t.Fatal(err)
+	}
+	last := func() jail.Check {
+		list := w.Check(t.Context(), w.subject)
+		return list[len(list)-1]
+	}
+	program := filepath.Join(t.TempDir(), "xjail")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(self, program); err != nil {
+		t.Skip(err)
+	}
+	if _, err := w.InstallPlugin(Plugin{Program: program, Limit: time.Minute}, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if c := last(); c.Result != jail.OK {
+		t.Errorf("%+v", c)
+	}
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	if c := last(); c.Result != jail.Failed || !strings.Contains(c.Message, program+" is not there") || !strings.Contains(c.Fix, "hooks install") {
+		t.Errorf("%+v", c)
+	}
+}
+
 // The hooks differ in their names alone, and are what shellcheck(1) has nothing to
 // say about, also with settings in them.
 func TestPluginScripts(t *testing.T) {
@@ -192,7 +267,7 @@ func TestPluginScripts(t *testing.T) {
 	}
 	scripts, _ := filepath.Glob(filepath.Join(c.PluginDir(), "*.sh"))
 	digests := regexp.MustCompile("(?m)^" + digestBegin + ".*$")
-	collects := regexp.MustCompile(`(?ms)^case \$\? in\n75\) exit 75 ;;\n76\)\n.*^esac\n`)
+	collects := regexp.MustCompile(`(?ms)^case \$\? in\n75\)\n\ttrap - EXIT\n\texit 75\n\t;;\n76\)\n.*^esac\n`)
 	var first string
 	for _, name := range scripts {
 		text, err := os.ReadFile(name)
@@ -201,7 +276,7 @@ func TestPluginScripts(t *testing.T) {
 		}
 		hook := strings.TrimSuffix(filepath.Base(name), ".sh")
 		if hook == "jail" { // which alone starts something that goes on
-			text = collects.ReplaceAll(text, []byte("if [ $? -eq 75 ]; then\n\texit 75\nfi\n"))
+			text = collects.ReplaceAll(text, []byte("if [ $$? -eq 75 ]; then\n\ttrap - EXIT\n\texit 75\nfi\n"))
 		}
 		same := strings.NewReplacer(`"`+hook+`"`, "", "-- "+hook+" ", "").Replace(digests.ReplaceAllString(string(text), ""))
 		if first == "" {

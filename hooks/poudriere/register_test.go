@@ -410,7 +410,7 @@ func TestBusy(t *testing.T) {
 	status := filepath.Join(s.Data, "logs/bulk/13mips64-default/latest", statusFile)
 	writeFile(t, filepath.Join(ref, "etc/motd"), "")
 	for text, running := range map[string]bool{
-		"parallel_build:\n": true, "starting_jobs:": true, "stopped:done:\n": false, "stopped:crashed:err:x": false, "done:\n": false,
+		"parallel_build:\n": true, "starting_jobs:": true, "stopped:done:\n": false, "stopped:crashed:err:x": false, "done:\n": false, "SIGINT:\n": false,
 	} {
 		writeFile(t, status, text)
 		_, err := w.PlanRemoval(t.Context(), w.subject.Dir)
@@ -419,6 +419,17 @@ func TestBusy(t *testing.T) {
 		}
 		if running && !strings.Contains(fault.HintOf(err), "poudriere jail -k -j 13mips64 -p default") {
 			t.Errorf("%q: hint %q", text, fault.HintOf(err))
+		}
+	}
+	// How the command that ends it names the tree and the set.
+	for _, tree := range []string{"default", "a-b"} {
+		writeFile(t, filepath.Join(w.Dir(), "ports", tree, "mnt"), "/usr/ports\n")
+	}
+	for name, want := range map[string]string{
+		"default": "-p default", "default-gtk": "-p default -z gtk", "a-b": "-p a-b", "a-b-c-d": "-p a-b -z c-d", "gone-x": "-p gone-x",
+	} {
+		if got := w.treeOptions(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
 	writeFile(t, status, "parallel_build:\n")
@@ -474,6 +485,32 @@ func (w *world) zfs() map[string]string {
 	return guids
 }
 
+// No poudriere has run yet, which makes its datasets; or the kernel has no ZFS,
+// where poudriere does without, whatever poudriere.conf says.
+func TestRegisterNoDataset(t *testing.T) {
+	for _, text := range []string{
+		"cannot open 'zroot/poudriere': dataset does not exist", "cannot open 'tank/poudriere': no such pool 'tank'",
+		"Try running 'kldload zfs' as root to manually load them.",
+	} {
+		w := newWorld(t)
+		w.zfs()
+		w.programs["zfs"] = failing(w.programs["zfs"], "list", errors.New("exit status 1: "+text))
+		r, err := w.register(t, Request{})
+		if err != nil || r.Dataset != "" {
+			t.Errorf("%s: %+v, %v", text, r, err)
+		}
+		for _, c := range w.Check(t.Context(), w.subject) {
+			if c.Result != jail.OK {
+				t.Errorf("%s: %+v", text, c)
+			}
+		}
+		if _, err := w.Unregister(t.Context(), w.subject.Dir); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		w.wantNothing(t)
+	}
+}
+
 func TestRegisterZFS(t *testing.T) {
 	w := newWorld(t)
 	guids := w.zfs()
@@ -509,7 +546,7 @@ func TestRegisterZFS(t *testing.T) {
 	}
 	w.wantNothing(t)
 	for _, call := range w.called {
-		if strings.Contains(call, "-r -f") || strings.Contains(call, "destroy") && !strings.HasSuffix(call, "@clean") {
+		if !strings.HasPrefix(call, "/fake/zfs ") || strings.Contains(call, "-r -f") || strings.Contains(call, "destroy") && !strings.HasSuffix(call, "@clean") {
 			t.Errorf("called %q", call)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -28,11 +29,13 @@ func (p *Poudriere) dataset(ctx context.Context, s Settings, root string) (strin
 	if real, err := filepath.EvalSymlinks(root); err == nil {
 		root = real
 	}
-	out, err := p.run(ctx, "zfs", "list", "-r", "-t", "filesystem", "-H", "-o", "name,mountpoint", s.Dataset())
-	if fault.KindOf(err) == fault.Interrupted {
+	out, err := p.zfs(ctx, "list", "-r", "-t", "filesystem", "-H", "-o", "name,mountpoint", s.Dataset())
+	switch {
+	case fault.KindOf(err) == fault.Interrupted:
 		return "", err
-	}
-	if err != nil {
+	case noDataset(err):
+		return "", nil // no poudriere has run yet, which would make it, or there are no pools
+	case err != nil:
 		return "", fault.Wrap(fault.Failed, err, "ZPOOL and ZROOTFS of poudriere.conf", "zfs list "+s.Dataset())
 	}
 	for line := range strings.Lines(out) {
@@ -54,7 +57,7 @@ func (p *Poudriere) markClean(ctx context.Context, dataset, dir string) (string,
 		return "", err
 	}
 	if old != "" {
-		if _, err := p.run(ctx, "zfs", "destroy", snapshot); err != nil {
+		if _, err := p.zfs(ctx, "destroy", snapshot); err != nil {
 			return "", fault.Wrap(fault.KindOf(err), err, "make "+snapshot+" anew", "zfs list -t all -r "+dataset+" shows what was cloned from it; poudriere jail -k ends a jail that runs")
 		}
 	}
@@ -66,12 +69,12 @@ func (p *Poudriere) markClean(ctx context.Context, dataset, dir string) (string,
 	if err := root.Remove(snapFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", writeError(err)
 	}
-	if _, err := p.run(ctx, "zfs", "snapshot", snapshot); err != nil {
+	if _, err := p.zfs(ctx, "snapshot", snapshot); err != nil {
 		return "", fault.Wrap(fault.KindOf(err), err, "make the snapshot that poudriere clones", "zfs list -t all -r "+dataset+" shows what there is")
 	}
 	guid, err := p.noteClean(ctx, root, dataset)
 	if err != nil {
-		_, undo := p.run(context.WithoutCancel(ctx), "zfs", "destroy", snapshot)
+		_, undo := p.zfs(context.WithoutCancel(ctx), "destroy", snapshot)
 		_ = root.Remove(snapFile)
 		return "", errors.Join(err, undo)
 	}
@@ -100,14 +103,12 @@ func (p *Poudriere) guid(ctx context.Context, dataset string) (string, error) {
 		return "", nil
 	}
 	snapshot := dataset + "@" + clean
-	out, err := p.run(ctx, "zfs", "get", "-H", "-p", "-o", "value", "guid", snapshot)
+	out, err := p.zfs(ctx, "get", "-H", "-p", "-o", "value", "guid", snapshot)
 	if err == nil {
 		return strings.TrimSpace(out), nil
 	}
-	for _, none := range []string{"does not exist", "no such pool"} {
-		if strings.Contains(err.Error(), none) {
-			return "", nil
-		}
+	if noDataset(err) {
+		return "", nil
 	}
 	return "", fault.Wrap(fault.KindOf(err), err, "look for "+snapshot, "zfs list -t all -r "+dataset+" tells more")
 }
@@ -120,7 +121,7 @@ func (p *Poudriere) dropClean(ctx context.Context, dataset, dir, guid string) er
 	if now, err := p.guid(ctx, dataset); err != nil || now != guid {
 		return err
 	}
-	if _, err := p.run(ctx, "zfs", "destroy", dataset+"@"+clean); err != nil {
+	if _, err := p.zfs(ctx, "destroy", dataset+"@"+clean); err != nil {
 		return fault.Wrap(fault.KindOf(err), err, "remove the snapshot", "zfs list -t all -r "+dataset+" shows what was cloned from it")
 	}
 	root, err := os.OpenRoot(dir)
@@ -130,4 +131,17 @@ func (p *Poudriere) dropClean(ctx context.Context, dataset, dir, guid string) er
 	defer root.Close()
 	_ = root.Remove(snapFile)
 	return nil
+}
+
+// zfs runs zfs(8).
+func (p *Poudriere) zfs(ctx context.Context, args ...string) (string, error) {
+	return p.run(ctx, append([]string{p.find("zfs")}, args...)...)
+}
+
+// noDataset tells whether zfs(8) failed since there is no such dataset, no such
+// pool, or no ZFS in the kernel.
+func noDataset(err error) bool {
+	return err != nil && slices.ContainsFunc([]string{"does not exist", "no such pool", "kldload zfs", "modprobe zfs"}, func(s string) bool {
+		return strings.Contains(err.Error(), s)
+	})
 }

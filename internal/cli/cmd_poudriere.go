@@ -65,7 +65,10 @@ the jail gets a file of longer ones; see xjail poudriere timeouts. --slowness
 none leaves them as they are.
 
 A jail that is registered already is looked at again, and what is not as it
-should be is mended. xjail destroy takes the registration away.`
+should be is mended. Where the root is a dataset poudriere clones its snapshot
+@clean, or takes the root itself back to it (USE_TMPFS=all): --renew after the
+root was changed other than by xjail update and tools. xjail destroy takes the
+registration away.`
 
 func newPoudriereRegister(g *globals) *cobra.Command {
 	o := &poudriereOptions{}
@@ -89,6 +92,7 @@ func newPoudriereRegister(g *globals) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.As, "as", "", "`name` of the jail in poudriere (default: NAME)")
 	f.StringVar(&o.Version, "version", "", "`version` that poudriere takes the root for, such as 14.3-RELEASE (default: what the root says)")
+	f.BoolVar(&o.Renew, "renew", false, "the root was changed by hand: the snapshot @clean and the time are of now")
 	f.BoolVar(&o.Direct, "direct", false, "write the files without poudriere, also where it is installed")
 	f.StringVar(&o.slowness, "slowness", "", "`factor` for poudriere's times, or none (default: measured in the jail)")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "say what would be done and change nothing")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -141,8 +142,9 @@ func newHooksStatus(g *globals) *cobra.Command {
 		Short: "Say whether xjail's hooks are installed and unchanged",
 		Long: `Show the files of the hooks: current, outdated (another version of xjail wrote
 them: install renews them), changed (somebody else did), or missing, and the
-options that they were installed with. The status
-is 10 when hooks are missing, 16 when one is changed, and 0 otherwise.`,
+options that they were installed with. Hooks do nothing when the xjail that
+installed them does not start any more, which is said. The status is 10 when it
+or hooks are missing, 16 when one is changed, and 0 otherwise.`,
 		Example: "  xjail poudriere hooks status\n  xjail poudriere hooks status --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -167,7 +169,7 @@ func hooksStatus(list []poudriere.PluginFile) error {
 	switch {
 	case is(poudriere.FileChanged):
 		return exitStatus(fault.Exists)
-	case is(poudriere.FileMissing):
+	case is(poudriere.FileMissing) || slices.ContainsFunc(list, func(f poudriere.PluginFile) bool { return f.Problem != "" }):
 		return exitStatus(fault.NotFound)
 	}
 	return nil
@@ -178,6 +180,7 @@ func (g *globals) printHookFiles(list []poudriere.PluginFile) error {
 		return g.printJSON(list)
 	}
 	var options []string
+	problem := ""
 	for _, f := range list {
 		if _, err := fmt.Fprintf(g.Stdout, "%-8s  %s\n", f.State, printable(f.Path)); err != nil {
 			return err
@@ -185,11 +188,17 @@ func (g *globals) printHookFiles(list []poudriere.PluginFile) error {
 		if len(f.Options) > 0 {
 			options = f.Options
 		}
+		problem = cmp.Or(f.Problem, problem)
 	}
-	if options == nil {
+	if options != nil {
+		if _, err := fmt.Fprintln(g.Stdout, "options  ", printable(strings.Join(options, " "))); err != nil {
+			return err
+		}
+	}
+	if problem == "" {
 		return nil
 	}
-	_, err := fmt.Fprintln(g.Stdout, "options  ", printable(strings.Join(options, " ")))
+	_, err := fmt.Fprintln(g.Stdout, "problem   the hooks do nothing: "+printable(problem)+": xjail poudriere hooks install")
 	return err
 }
 

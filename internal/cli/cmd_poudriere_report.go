@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +28,8 @@ what to change next: which tool to make native, or to leave emulated for a port,
 which limit to raise.
 
 Without an argument it is about the failures that the hooks recorded (xjail
-poudriere hooks install), in the last build with a failure of each jail; --build
-names one, --all is all of them.
+poudriere hooks install), in the last build of each jail, which may be one that
+runs; --build names one, --all is all of them.
 
 DIR is one of poudriere's directories of logs: a build (logs/bulk/JAIL-PORTS/
 BUILD), its logs/errors, or JAIL-PORTS for its latest build; or any directory
@@ -141,15 +142,15 @@ func (r *buildReport) recorded(g *globals, o *failureOptions) (records []buildlo
 	if records, err = g.recorded(o.Filter); err != nil {
 		return nil, nil, err
 	}
-	if last {
-		records = lastBuilds(records)
-	}
 	state, err := g.stateDir()
 	if err != nil {
 		return nil, nil, err
 	}
 	if r.Statistics, err = hook.Statistics(state, o.Filter, last); err != nil {
 		return nil, nil, err
+	}
+	if last {
+		records = lastBuilds(records, r.Statistics)
 	}
 	files, err = hook.Profiles(state, o.Filter, last)
 	return records, files, err
@@ -169,13 +170,22 @@ func (g *globals) recorded(want buildlog.Filter) ([]buildlog.Record, error) {
 }
 
 // lastBuilds keeps the records of the last build of each jail. They are in order
-// of time.
-func lastBuilds(records []buildlog.Record) []buildlog.Record {
-	last := map[string]string{}
-	for i := range records {
-		last[records[i].Jail] = records[i].Build
+// of time. A build that was done later, without a failure, has none.
+func lastBuilds(records []buildlog.Record, ends []hook.Build) []buildlog.Record {
+	type build struct {
+		name string
+		at   time.Time
 	}
-	return slices.DeleteFunc(records, func(r buildlog.Record) bool { return r.Build != last[r.Jail] })
+	last := map[string]build{}
+	for i := range records {
+		last[records[i].Jail] = build{records[i].Build, records[i].Time}
+	}
+	for _, e := range ends {
+		if b, ok := last[e.Master]; ok && e.Event == "done" && e.Build != b.name && e.Time.After(b.at) {
+			last[e.Master] = build{e.Build, e.Time}
+		}
+	}
+	return slices.DeleteFunc(records, func(r buildlog.Record) bool { return r.Build != last[r.Jail].name })
 }
 
 // failureReport is a summary for people.

@@ -55,6 +55,9 @@ The sources:
   nxb:PATH   for roots of FreeBSD: the directory or an archive of what make
              native-xtools made, or of a base system of amd64
 
+Where poudriere knows the jail the snapshot that it clones is made anew; while
+it runs with the jail nothing is changed (exit status 11).
+
 --materialize writes the tools into the root, for those who need a plain
 directory. What they replace is kept beside the root, and is brought back by
 xjail tools remove. A program that a package of the jail replaces meanwhile
@@ -170,10 +173,17 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 	if err != nil {
 		return err
 	}
+	told, err := poudriereFollows(ctx, store, name)
+	if err != nil {
+		return err
+	}
 	w := g.newWatch()
 	defer w.Close()
 	m, err := store.InstallTools(ctx, cfg, name, req, w)
 	w.Close()
+	if err == nil {
+		err = told()
+	}
 	if err != nil {
 		return err
 	}
@@ -313,7 +323,14 @@ func runToolsRemove(ctx context.Context, g *globals, name string, dryRun bool) e
 	if dryRun {
 		return dryToolsRemove(g, store, name)
 	}
+	told, err := poudriereFollows(ctx, store, name)
+	if err != nil {
+		return err
+	}
 	m, replaced, err := store.RemoveTools(ctx, name)
+	if err == nil {
+		err = told()
+	}
 	if err != nil {
 		return err
 	}

@@ -138,6 +138,7 @@ func (b *bulk) line(text string) error {
 	b.now = max(b.now, now)
 	if kind == "T" {
 		if wall := f.number(); !f.bad {
+			b.setBack(b.wall+now-b.time-wall, wall)
 			b.time, b.wall = now, wall
 		}
 		if b.o.Quiet > 0 && b.now-b.busy > int64(b.o.Quiet) {
@@ -148,6 +149,19 @@ func (b *bulk) line(text string) error {
 		return err
 	}
 	return b.event(kind, text, f)
+}
+
+// setBack has cuts be of now that were there before somebody set the machine's clock
+// back: by its new time they would come late, and hold up those behind them.
+func (b *bulk) setBack(by, wall int64) {
+	if by < int64(time.Second) {
+		return
+	}
+	for i, c := range b.cuts {
+		if c.At.UnixNano()-wall > by/2 {
+			b.cuts[i].At = time.Unix(0, wall)
+		}
+	}
 }
 
 func (b *bulk) begin(f *fields) error {

@@ -106,6 +106,29 @@ func bulkCuts() []Cut {
 	}
 }
 
+// A cut of before the clock was set back by an hour does not hold up those after it.
+func TestBulkClockSetBack(t *testing.T) {
+	k := newMemoryKeeper(t)
+	k.cuts = []Cut{
+		{At: at(20).Add(time.Hour), Jail: "a64-default-job-01", Subject: "a-1"},
+		{At: at(40), Jail: "a64-default-job-01", Subject: "b-1"},
+	}
+	text := fmt.Sprintf("B\t2\t1000000\t%d\n", int64(wallBegin)+int64(time.Hour)) +
+		execLine(10, 20, "a64-default-job-01", "/bin/sh") + exitLine(14, 20, 1000) +
+		fmt.Sprintf("T\t22000000\t%d\n", at(22).UnixNano()) +
+		execLine(25, 22, "a64-default-job-01", "/usr/bin/cc") + exitLine(26, 22, 2000) +
+		fmt.Sprintf("T\t60000000\t%d\nZ\t61000000\n", at(60).UnixNano())
+	if err := ParseBulk(strings.NewReader(text), k, BulkOptions{Options: Options{Emulators: emulators}, Name: "a64-default"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a-1": "/bin/sh", "b-1": "/usr/bin/cc"} {
+		p := k.kept["a64-default-job-01 "+name]
+		if p == nil || len(p.Runs) != 1 || p.Runs[0].Program != want {
+			t.Errorf("%s: %+v, of %q", name, p, slices.Sorted(maps.Keys(k.kept)))
+		}
+	}
+}
+
 func TestBulk(t *testing.T) {
 	k := newMemoryKeeper(t)
 	k.cuts = bulkCuts()

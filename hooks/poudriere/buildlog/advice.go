@@ -42,6 +42,9 @@ func (v *Verdict) sentence() string {
 	case BuildFailure:
 		return v.buildSentence(who)
 	}
+	if v.Rule == "poudriere/crashed" {
+		return "poudriere's own builder ended: what poudriere printed says why"
+	}
 	return "the log does not say why"
 }
 

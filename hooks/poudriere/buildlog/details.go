@@ -142,7 +142,8 @@ func (c *choice) limit(v *Verdict) {
 	default:
 		v.Limit = prefix + "MAX_EXECUTION_TIME"
 	}
-	for i := c.main.at - 1; i >= max(c.main.at-3, c.begin); i-- {
+	// The message stands behind a question that is open.
+	for i := min(c.main.at, len(c.lines)-1); i >= max(c.main.at-3, c.begin); i-- {
 		if t := c.lines[i].Text; strings.HasPrefix(t, "checking ") {
 			v.Program = "conftest"
 		}

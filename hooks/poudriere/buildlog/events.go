@@ -17,10 +17,10 @@ type event struct {
 // has failed: what the message before them is a reason for.
 var marks = newForm(`^(?:` + strings.Join([]string{
 	`\S*make(?:\[\d+\])?: \*\*\* `, `\*\*\* (?:\[.*\] )?(?:Error|Signal|Illegal|Segmentation|Abort|Bus|Killed|Exit)`, `ninja: (?:build stopped|error)`, `FAILED: `, `Stop\.?$`,
-	`\S*make(?:\[\d+\])?: stopped in`, `===>  (?:Compilation failed|Script)`, `error: (?:could not compile|failed to run|build failed|aborting)`, `configure: error: `,
-	`CMake Error`, `-- Configuring incomplete`, `E: `, `error: process `, `ERROR: `, `The command .* returned a non-zero code`, `!!! build failure`, `=>> (?:Error|Killing)`, `Error: Process completed`,
-	`dpkg: error`, `collect2: (?:fatal )?error`, `FAIL\b`, `Failed to install the following`, `error: failed to solve`, `error: builder for`, `=> ERROR`, `make: .*Error \d+`, `=>> Killing`,
-}, "|") + `)|\bError \d+$|\*\*\* .*(?:Error|failed)|fatal error\b|(?:linker|frontend) command failed|exit(?:ed with)? (?:code|status):? \d+$`)
+	`\S*make(?:\[\d+\])?: stopped (?:making .+ )?in`, `===>  (?:Compilation failed|Script)`, `error: (?:could not compile|failed to run|build failed|aborting)`, `configure: error: `,
+	`CMake Error`, `-- Configuring incomplete`, `E: `, `error: process `, `ERROR: `, `The command .* returned a non-zero code`, `!!! build failure`, `=>> Error`, `Error: Process completed`,
+	`dpkg: error`, `collect2: (?:fatal )?error`, `FAIL\b`, `Failed to install the following`, `error: failed to solve`, `error: builder for`, `=> ERROR`, `make: .*Error \d+`,
+}, "|") + `)|\bError \d+$|\*\*\* .*(?:Error|failed)|fatal error\b|(?:linker|frontend) command failed|exit(?:ed with)? (?:code|status):? \d+$|=>> Killing `)
 
 // markWords are in every line that marks has: looking for them is cheaper.
 var markWords = []string{"***", "rror", "stopped", "FAIL", "Stop", "===>", "Killing", "E: ", "failed", "incomplete", "exit", "non-zero", "!!!"}
@@ -44,13 +44,16 @@ const reach = 25
 // findEvents are the events of the failing phase, and the first sign of failure
 // in it, -1 for none.
 func findEvents(lines []Line, f *facts) (events []event, first int) {
-	first, next := -1, f.end
-	mark := make([]int, f.end) // for each line the next sign of failure
+	first = -1
+	away := make([]int, f.end+1) // for each line how far the next sign of failure is
 	for i := f.end - 1; i >= f.begin; i-- {
-		if !f.skip[i] && isMark(lines[i].Text) {
-			next, first = i, i
+		away[i] = away[i+1] + 1
+		switch t := lines[i].Text; {
+		case !f.skip[i] && isMark(t):
+			away[i], first = 0, i
+		case f.skip[i] || explains(t):
+			away[i]--
 		}
-		mark[i] = next
 	}
 	afterMessage := false
 	for i := f.begin; i < f.end; i++ {
@@ -63,7 +66,7 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 		if r == nil || harmless(lines, f, i, r) {
 			continue
 		}
-		e := event{at: i, rule: r, found: found, distance: mark[i] - i}
+		e := event{at: i, rule: r, found: found, distance: away[i]}
 		near := r.near
 		if near == 0 {
 			near = reach
@@ -74,11 +77,17 @@ func findEvents(lines []Line, f *facts) (events []event, first int) {
 	return events, first
 }
 
+// explains tells whether a line belongs to a compiler's message before it, which may
+// have hundreds of them.
+func explains(t string) bool {
+	return strings.Contains(t, ": note: ") || strings.HasPrefix(t, "In file included from ") || strings.HasPrefix(t, "    ") || strings.HasPrefix(t, "\t")
+}
+
 // quoted tells whether a line only repeats text: a question of configure, a line
 // of source below a compiler's message, a warning, or a command that is echoed.
 func quoted(t string, afterMessage bool) bool {
 	switch {
-	case strings.HasPrefix(t, "checking ") && !strings.Contains(t, "qemu: "):
+	case strings.HasPrefix(t, "checking ") && !strings.Contains(t, "qemu: ") && !strings.Contains(t, "=>> Killing "):
 		return !strings.Contains(t, "unable to guess")
 	case afterMessage && (strings.HasPrefix(t, "  ") || strings.HasPrefix(t, "\t")) && strings.ContainsAny(t, ";{}\"("):
 		return true

@@ -117,7 +117,12 @@ func readNotes(top string) (*notes, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{} // a package waits for several that failed
 	return n, eachNote(filepath.Join(top, ".poudriere.ports.skipped"), func(words []string) {
+		if seen[words[1]] {
+			return
+		}
+		seen[words[1]] = true
 		n.skipped = append(n.skipped, Record{Jail: n.jail, Build: n.build, Origin: words[0], PkgName: words[1], Because: words[2]})
 	})
 }

@@ -8,6 +8,11 @@ import (
 // program finds who died: the message names it, or one near it does, or it is the
 // last command that was echoed.
 func (c *choice) program() string {
+	if c.main.rule.name == "crash/llvm" {
+		if p := programOf(c.arguments()); p != "" {
+			return p // not the driver, which only tells of it
+		}
+	}
 	// The compiler's driver tells of the program that it could not run.
 	if p := named(c.main.found); p != "" && c.main.rule.name != "crash/driver" {
 		return p

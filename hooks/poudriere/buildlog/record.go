@@ -68,7 +68,20 @@ func Append(dir string, rec Record) error {
 	if err != nil {
 		return fault.Wrap(fault.Failed, err, "record of "+rec.PkgName, "")
 	}
-	file := name(dir, rec.Jail, rec.Build)
+	return appendText(name(dir, rec.Jail, rec.Build), line)
+}
+
+// AppendLine adds a line of JSON to a file, in one write. Errors are those of
+// Append.
+func AppendLine(file string, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return fault.Wrap(fault.Failed, err, file, "")
+	}
+	return appendText(file, line)
+}
+
+func appendText(file string, line []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return recordError(err, filepath.Dir(file))
 	}
@@ -214,8 +227,8 @@ func globEscape(path string) string {
 }
 
 // Forget removes the records of all but the last builds of a jail below the state
-// directory dir, by when they were written last.
-func Forget(dir, jail string, keep int) error {
+// directory dir, by when they were written last; build is the very last.
+func Forget(dir, jail, build string, keep int) error {
 	at := filepath.Dir(name(dir, jail, ""))
 	entries, err := os.ReadDir(at)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -230,7 +243,16 @@ func Forget(dir, jail string, keep int) error {
 			files = append(files, info)
 		}
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	newest := filepath.Base(name(dir, jail, build))
+	slices.SortFunc(files, func(a, b fs.FileInfo) int {
+		switch newest {
+		case a.Name():
+			return -1
+		case b.Name():
+			return 1
+		}
+		return b.ModTime().Compare(a.ModTime())
+	})
 	var failed error
 	for _, f := range files[min(keep, len(files)):] {
 		failed = errors.Join(failed, os.Remove(filepath.Join(at, f.Name())))

@@ -198,7 +198,7 @@ func TestCollect(t *testing.T) {
 		"logs/kicad-8.log":         "===>  Building package\n",
 		"logs/good-1.log":          "",
 		".poudriere.ports.failed":  "textproc/bat bat-0.24.0 build cluster 10\ncad/kicad kicad-8 package/runaway runaway_process 20\nshort\n",
-		".poudriere.ports.skipped": "x11/a a-1 bat-0.24.0\nx11/b b-1 bat-0.24.0\n",
+		".poudriere.ports.skipped": "x11/a a-1 bat-0.24.0\nx11/b b-1 bat-0.24.0\nx11/a a-1 kicad-8\n",
 	}
 	for name, text := range files {
 		path := filepath.Join(dir, name)

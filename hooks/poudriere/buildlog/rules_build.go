@@ -97,6 +97,11 @@ var buildRules = []rule{
 		re: re(`A failure occurred in (?P<msg>\w+)\(\)`, `^>>> ERROR: \S+: (?P<msg>\w+) failed`),
 	},
 	{
+		// What poudriere appends when its own builder ended (crashed_build).
+		name: "poudriere/crashed", cause: Unknown, class: general, blame: No, has: []string{" crashed: "},
+		re: re(`^(?:[Bb]uild|run) crashed: [\w/-]+$`),
+	},
+	{
 		name: "build/error", cause: BuildFailure, class: general, blame: No, has: []string{"error", "fatal", "exception", "panic", "failed", "traceback"},
 		re: re(`^(?:\S+: )?(?:fatal )?(?:[Ee]rror|ERROR|FATAL|Fatal)\b.{0,3}: (?P<msg>.*)`, `^(?:\S+: )?(?:\*\*\* )?(?:ERROR|Error|FATAL|fatal|error): (?P<msg>.*)`, `^(?:[\w.]+\.)?[A-Z]\w*(?:Error|Exception)(?:: (?P<msg>.*))?$`, `^panic: (?P<msg>.*)`,
 			`^thread '.*' (?:\(\d+\) )?panicked at`, `\bfailed(?:: |$)`),

@@ -11,7 +11,7 @@ var machineRules = []rule{
 		// freebsd/poudriere 929: libtool keeps the compiler that it was built with.
 		name: "machine/baked", cause: WrongMachine, class: decisive, blame: Yes, has: []string{"/nxb-bin/"},
 		re: re(`(?P<path>/nxb-bin/[^\s:'"]+)['"]?: (?:(?:command )?not found|No such file or directory)`, `[Nn]o such file or directory:? ['"]?(?P<path>/nxb-bin/[^\s:'"]+)`,
-			`(?:cannot|could not|unable to) (?:find|execute|run|exec) ['"]?(?P<path>/nxb-bin/[^\s:'"]+)`),
+			`(?:cannot|could not|unable to) (?:find|execute|run|exec) ['"]?(?P<path>/nxb-bin/[^\s:'"]+)`, `exec\((?P<path>/nxb-bin/[^\s)]+)\) failed`),
 	},
 	{
 		// freebsd/poudriere 991: a native compiler that was none for the target.
@@ -58,6 +58,12 @@ var abiRules = []rule{
 		re: re(`failed to map segment from shared object(?:: Operation not permitted)?$`),
 	},
 	{
+		// FreeBSD's run-time linker of a library of another machine: a native
+		// program that was led to the jail's.
+		name: "abi/layout", cause: WrongABI, class: decisive, blame: Yes, has: []string{"unsupported file layout", "elf binary type"},
+		re: re(`(?P<lib>/\S+): unsupported file layout`, `ELF binary type "\d+" not known`),
+	},
+	{
 		// bsd.port.mk of a jail that is told another release than it is.
 		name: "abi/osversion", cause: WrongABI, class: decisive, blame: Perhaps, has: []string{"osversion"},
 		re: re(`UNAME_r \([^)]*\) and OSVERSION \(\d*\) do not agree`),
@@ -91,9 +97,9 @@ var configureRules = []rule{
 	{
 		// Options and headers that only compilers for x86 know.
 		name: "configure/x86", cause: Misconfigured, class: exact, blame: Perhaps,
-		has: []string{"-m", "x86", "mmintrin", "immintrin", "cpuid.h"},
+		has: []string{"-m", "--64", "--32", "x86", "mmintrin", "immintrin", "cpuid.h"},
 		re: re(`(?:unsupported option|unrecogni[sz]ed (?:command[- ]line )?option|unknown argument|unsupported argument|unknown option|invalid option|argument unused)\W+-m(?:no-)?(?:sse|ssse|avx|mmx|3dnow|fma|bmi|fpmath=|arch=(?:x86|i[3-6]86|core|native|amd|znver|skylake|haswell|pentium)|cx16|popcnt|pclmul|aes\b|lzcnt|rdrnd|red-zone|cmodel=|m?64\b|32\b|64\b)`,
-			`unknown target CPU '(?:x86|i[3-6]86|core|pentium|haswell|skylake|znver)[^']*'`, `only meant to be used on x86`, `'?(?:[a-z]mmintrin|immintrin|x86intrin|cpuid)\.h'?:? (?:file not found|No such file)`,
+			`unknown target CPU '(?:x86|i[3-6]86|core|pentium|haswell|skylake|znver)[^']*'`, `only meant to be used on x86`, `unrecogni[sz]ed option '--(?:32|64)'`, `'?(?:[a-z]mmintrin|immintrin|x86intrin|cpuid)\.h'?:? (?:file not found|No such file)`,
 			`bad value [(‘'](?:x86-64|core2|native|generic64)\S* for [‘']?-m`),
 	},
 }

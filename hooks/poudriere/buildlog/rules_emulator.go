@@ -5,8 +5,8 @@ package buildlog
 // programs report what an emulated call did wrong.
 var syscallRules = []rule{
 	{
-		name: "syscall/killed", cause: MissingSyscall, class: decisive, blame: Yes, has: []string{"bad system call", "sigsys"},
-		re: re(`Bad system call`, `\bSIGSYS\b`),
+		name: "syscall/killed", cause: MissingSyscall, class: decisive, blame: Yes, has: []string{"bad system call", "sigsys", "signal 12"},
+		re: re(`Bad system call`, `\bSIGSYS\b`, `\*\*\* (?:\[(?P<target>[^\]]+)\] )?Signal 12\b`), // FreeBSD's number
 	},
 	{
 		name: "syscall/unsupported", cause: MissingSyscall, class: soft, blame: Yes, has: []string{"qemu"},
@@ -23,7 +23,8 @@ var syscallRules = []rule{
 	{
 		name: "syscall/enosys", cause: MissingSyscall, class: decisive, blame: Perhaps, near: 15,
 		has: []string{"function not implemented", "(os error 78)", "(os error 38)", "enosys", "error 38", "error 78"},
-		re: re(`(?P<syscall>[a-z_]\w*)(?:\([^)]*\))?(?: failed)?: Function not implemented`, `Function not implemented`,
+		re: re(`^(?P<prog>[./\w+-]+): (?P<syscall>[a-z_]\w*)(?:\([^)]*\))?(?: failed)?: Function not implemented`,
+			`(?P<syscall>[a-z_]\w*)(?:\([^)]*\))?(?: failed)?: Function not implemented`, `Function not implemented`,
 			`\(os error (?:78|38)\)`, `\bENOSYS\b`,
 			// glibc's and musl's loaders have no text for it.
 			`cannot open shared object file: Error (?:38|78)\b`),
@@ -148,13 +149,14 @@ var crashRules = []rule{
 		re: re(`pid \d+ \((?P<prog>[^)]+)\).*exited on signal (?P<num>\d+)`, `exited on signal (?P<num>\d+)`),
 	},
 	{
+		// LLVM's own address, or that of who has built it.
 		name: "crash/llvm", cause: EmulatorCrash, class: decisive, blame: Perhaps, has: []string{"please submit a bug report to http"},
-		re: re(`PLEASE submit a bug report to https?://\S*llvm`),
+		re: re(`PLEASE submit a bug report to https?://`),
 	},
 	{
 		name: "crash/shell", cause: EmulatorCrash, class: decisive, blame: Perhaps,
 		has: []string{"segmentation fault", "bus error", "illegal instruction", "floating point exception", " trap"},
-		re: re(`(?:^|: | )(?P<signame>`+signals+`)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w$"].*))?[.)]?$`,
+		re: re(`(?:^|: |\d +)(?P<signame>`+signals+`)(?: *\(core dumped\))?(?:\s+(?P<cmd>[./\w$"].*))?[.)]?$`,
 			`(?P<signame>`+signals+`) *\(core dumped\)`),
 	},
 	{

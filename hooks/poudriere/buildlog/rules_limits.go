@@ -60,11 +60,11 @@ var limitRules = []rule{
 	},
 	{
 		name: "memory/exhausted", cause: OutOfMemory, class: decisive, blame: No,
-		has: []string{"memory", "bad_alloc", "enomem", "(os error 12)", "allocat", "heap", "could not reserve"},
+		has: []string{"memory", "unable to commit", "bad_alloc", "enomem", "(os error 12)", "allocat", "heap", "could not reserve"},
 		re: re(`(?:virtual )?memory exhausted`, `(?P<prog>[\w.+-]+): out of memory allocating \d+`, `\b[Oo]ut [Oo]f [Mm]emory\b`, `\bOutOfMemoryError\b`, `\bbad_alloc\b`,
 			`\bMemoryError\b`, `[Cc]annot allocate (?:memory|\d+ bytes)`, `\bENOMEM\b`, `\(os error 12\)`, `memory allocation of \d+ bytes failed`,
 			`[Ff]ailed to allocate (?:memory|\d+)`, `[Hh]eap exhausted`, `[Cc]ould not reserve enough (?:space|memory)`, `[Nn]ot enough memory`,
-			`[Ii]nsufficient memory`, `[Uu]nable to allocate (?:memory|\d)`, `\bmmap\w*(?:\([^)]*\))? failed: .*memory`, `memory limit (?:reached|exceeded)`),
+			`[Ii]nsufficient memory`, `[Uu]nable to (?:allocate|commit) (?:memory|\d)`, `\bmmap\w*(?:\([^)]*\))? failed: .*memory`, `memory limit (?:reached|exceeded)`),
 	},
 	{
 		name: "memory/status", cause: OutOfMemory, class: soft, blame: No, has: []string{" 137", " -9"},
@@ -72,9 +72,9 @@ var limitRules = []rule{
 	},
 	{
 		name: "limit/processes", cause: OutOfLimit, class: decisive, blame: Perhaps,
-		has: []string{"temporarily unavailable", "fork", "no more processes", "thread creation failed", "unable to create thread", "can't start new thread", "pthread_create"},
+		has: []string{"temporarily unavailable", "fork", "no more processes", "thread creation failed", "unable to create thread", "os thread", "can't start new thread", "pthread_create"},
 		re: re(`(?i)\bv?fork\b.*(?:Resource temporarily unavailable|failed)`, `(?i)(?:cannot|can't|unable to|could not) v?fork`, `No more processes`,
-			`[Tt]hread creation failed`, `(?i)(?:unable|failed|can't|cannot) (?:to )?(?:create|start) (?:a |new |native )*thread`, `pthread_create\S* (?:failed|returned|error)`, `: Resource temporarily unavailable$`),
+			`[Tt]hread creation failed`, `(?i)(?:unable|failed|can't|cannot) (?:to )?(?:create|start) (?:a |new |native |os )*thread`, `pthread_create\S* (?:failed|returned|error)`, `: Resource temporarily unavailable$`),
 	},
 	{
 		name: "limit/files", cause: OutOfLimit, class: decisive, blame: No, has: []string{"too many open files", "emfile", "(os error 24)"},

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/xjail/xjail/activators"
+	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/qemu"
 	"github.com/xjail/xjail/qemu/qemutest"
 )
 
@@ -75,6 +78,21 @@ func TestRegisters(t *testing.T) {
 	}
 	m.goesOn("bulk", "start")
 	m.says("")
+}
+
+// A disk that is too slow to look for the emulator is no reason to stop a build.
+func TestNoTime(t *testing.T) {
+	m := newMachine(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	m.find = func(ctx context.Context, _ *arch.Arch, _ qemu.FindOptions) (*qemu.Emulator, []qemu.Candidate, error) {
+		cancel()
+		return nil, nil, fault.Wrap(fault.Interrupted, ctx.Err(), "look for emulators", "")
+	}
+	err := m.Run(ctx, &Call{Hook: "bulk", Event: "start", Getenv: func(name string) string { return m.env[name] }})
+	var s *Stop
+	if err == nil || errors.As(err, &s) || !strings.Contains(err.Error(), "no time to look: the activator mips64") {
+		t.Errorf("error %v", err)
+	}
 }
 
 // The emulator was upgraded: the kernel holds the old file open.

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -234,7 +235,7 @@ func (j *job) clearCollector() error {
 // cutProfile tells the collector that a builder has done with a package. The
 // builder goes on when this has returned.
 func (j *job) cutProfile() error {
-	id := j.call.Getenv("MY_BUILDER_ID")
+	id := cmp.Or(j.call.Getenv("MY_BUILDER_ID"), j.call.Getenv("MY_JOBID")) // of poudriere 3.4
 	if !j.call.Profile || len(j.call.Args) < 2 || id == "" {
 		return nil
 	}

@@ -50,7 +50,7 @@ func compare(a, b *os.Root, why *string) (n int, err error) {
 			*why = name + " is not there"
 		case err != nil:
 			return err
-		case one.Mode() != two.Mode(), !one.IsDir() && (one.Size() != two.Size() || one.ModTime().Unix() != two.ModTime().Unix()):
+		case one.Mode().Type() != two.Mode().Type(), another(one, two):
 			*why = name + " is another file"
 		case one.Mode().Type() == fs.ModeSymlink:
 			to, err1 := a.Readlink(name)
@@ -68,6 +68,18 @@ func compare(a, b *os.Root, why *string) (n int, err error) {
 		return nil
 	})
 	return n, err
+}
+
+// another tells whether a file or a directory is no clone of one. A link's times
+// and permissions say nothing: not everything that clones keeps them.
+func another(one, two fs.FileInfo) bool {
+	switch {
+	case one.Mode().Type() == fs.ModeSymlink:
+		return false
+	case one.Mode() != two.Mode():
+		return true
+	}
+	return !one.IsDir() && (one.Size() != two.Size() || one.ModTime().Unix() != two.ModTime().Unix())
 }
 
 // The names beside /nxb-bin while it is made, and while the old one goes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -18,10 +19,7 @@ func jexec() execFunc {
 		return nil
 	}
 	return func(ctx context.Context, jail string, argv ...string) ([]byte, error) {
-		cmd := exec.CommandContext(ctx, "/usr/sbin/jexec", jexecArgs(jail, argv)...)
-		cmd.Env = jexecEnv
-		cmd.WaitDelay = time.Second
-		return cmd.CombinedOutput()
+		return execGroup(ctx, append([]string{"/usr/sbin/jexec"}, jexecArgs(jail, argv)...)...)
 	}
 }
 
@@ -31,4 +29,33 @@ var jexecEnv = []string{"PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/root", "LAN
 
 func jexecArgs(jail string, argv []string) []string {
 	return append([]string{"-U", "root", jail}, argv...)
+}
+
+// execGroup runs a program and returns the end of what it writes. When ctx is done
+// it ends with all that it has started: timeout(1) of FreeBSD waits for every
+// process below it, and poudriere would wait as long.
+func execGroup(ctx context.Context, argv ...string) ([]byte, error) {
+	var out tail
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = jexecEnv
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	return out.text, err
+}
+
+// tailMax is how much of what a program writes is kept, in bytes: a broken one may
+// write for as long as it runs.
+const tailMax = 64 << 10
+
+// tail keeps the end of what is written to it.
+type tail struct{ text []byte }
+
+func (t *tail) Write(b []byte) (int, error) {
+	if t.text = append(t.text, b[max(0, len(b)-tailMax):]...); len(t.text) > tailMax {
+		t.text = t.text[:copy(t.text, t.text[len(t.text)-tailMax:])]
+	}
+	return len(b), nil
 }

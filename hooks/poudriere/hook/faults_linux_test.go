@@ -137,19 +137,6 @@ func TestKernel(t *testing.T) {
 	m.stops("switched off: xjail activator enable mips64 --global")
 }
 
-func names(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for _, e := range entries {
-		list = append(list, e.Name())
-	}
-	return list
-}
-
 // Several builds that begin at the same time, when nothing is registered: all go
 // on, and the entry is xjail's and in its record.
 func TestKernelTogether(t *testing.T) {

@@ -24,14 +24,15 @@ const profilesKept = 3
 // statisticsKept bounds the file of statistics, in lines; one has 300 bytes.
 const statisticsKept = 2000
 
-// forget removes what is older than the last builds of a jail.
-func (j *job) forget(master string) error {
+// forget removes what is older than the last builds of a jail. That which ends now
+// is the last, whatever the machine's clock says.
+func (j *job) forget(master, build string) error {
 	err := trimLines(filepath.Join(j.data(), BuildsName), statisticsKept)
 	if j.Keep <= 0 {
 		return err
 	}
-	err = errors.Join(err, buildlog.Forget(j.Store.Dir, master, j.Keep))
-	return errors.Join(err, keepNewest(filepath.Join(ProfilesDir(j.Store.Dir), buildlog.FileName(master)), min(j.Keep, profilesKept)))
+	err = errors.Join(err, buildlog.Forget(j.Store.Dir, master, build, j.Keep))
+	return errors.Join(err, keepNewest(filepath.Join(ProfilesDir(j.Store.Dir), buildlog.FileName(master)), buildlog.FileName(build), min(j.Keep, profilesKept)))
 }
 
 // trimLines keeps the last half of so many lines once there are more.
@@ -50,8 +51,8 @@ func trimLines(name string, most int) error {
 }
 
 // keepNewest removes all but the newest directories of profiles, which hold
-// nothing but files.
-func keepNewest(dir string, keep int) error {
+// nothing but files. That of the name newest counts as such.
+func keepNewest(dir, newest string, keep int) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -66,7 +67,15 @@ func keepNewest(dir string, keep int) error {
 			builds = append(builds, build{e.Name(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(builds, func(a, b build) int { return b.at.Compare(a.at) })
+	slices.SortFunc(builds, func(a, b build) int {
+		switch newest {
+		case a.name:
+			return -1
+		case b.name:
+			return 1
+		}
+		return b.at.Compare(a.at)
+	})
 	root, rerr := os.OpenRoot(dir)
 	if rerr != nil {
 		return errors.Join(err, rerr)

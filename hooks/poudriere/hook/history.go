@@ -8,16 +8,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/xjail/xjail/hooks/poudriere/buildlog"
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// Statistics returns what became of builds, below the state directory, by time.
-// With last it is the last build of each jail alone. Lines that are damaged are
-// left out.
+// Statistics returns what became of builds, below the state directory, in the
+// order in which they ended. With last it is the last build of each jail alone.
+// Lines that are damaged are left out.
 func Statistics(state string, want buildlog.Filter, last bool) ([]Build, error) {
 	f, err := os.Open(filepath.Join(state, "poudriere", BuildsName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +39,6 @@ func Statistics(state string, want buildlog.Filter, last bool) ([]Build, error) 
 			list = append(list, b)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Build) int { return a.Time.Compare(b.Time) })
 	if last {
 		at := map[string]int{}
 		for i := range list {

@@ -10,6 +10,7 @@ package hook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -197,7 +198,13 @@ func (w *World) Run(ctx context.Context, c *Call) error {
 	if a, err := arch.Lookup(j.name); err == nil {
 		j.arch = a
 	}
-	return events[c.Hook+" "+c.Event](j, ctx)
+	err = events[c.Hook+" "+c.Event](j, ctx)
+	var s *Stop
+	if ctx.Err() != nil && errors.As(err, &s) {
+		// What was not found in time may be there.
+		return fmt.Errorf("there was no time to look: %s", s.Sentence)
+	}
+	return err
 }
 
 // say tells a line about the jail.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -75,14 +74,11 @@ func pkgVersion(file string) string {
 func askPkg(ctx context.Context, pkg string) string {
 	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(limited, pkg, "-v")
-	cmd.Env = jexecEnv
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := execGroup(limited, pkg, "-v")
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(out))
+	return lastLine(strings.TrimSpace(string(out)))
 }
 
 // putFile replaces a program of the reference by one of the host, in one step.

@@ -172,7 +172,7 @@ func (r *runner) run(words ...string) outcome {
 		argv := append(slices.Clone(r.shell[1:]), "-c", `exec 0<&-; exec "$@"`, "sh")
 		argv = append(append(append(argv, r.shell...), file), words[1:]...)
 		cmd := exec.Command(r.shell[0], argv...)
-		cmd.Dir = "/tmp"
+		cmd.Dir = r.dir // in place of /tmp: what goes wrong may write there
 		cmd.Env = r.environ()
 		out, err := cmd.CombinedOutput()
 		all.output += string(out)
@@ -309,6 +309,8 @@ func TestFaultDrill(t *testing.T) {
 			"not executable": func(p string) error { return os.Chmod(p, 0o644) },
 			"empty":          func(p string) error { return os.Truncate(p, 0) },
 			"cut off":        func(p string) error { return os.Truncate(p, 100) },
+			"only a page":    func(p string) error { return os.Truncate(p, 4096) },
+			"of no content":  func(p string) error { return errors.Join(os.Truncate(p, 0), os.Truncate(p, 1<<20)) },
 			"another architecture": func(p string) error {
 				// Some shells take it for a script.
 				text := elfProgram(8, "", 1302000) + "\n: >'" + p + ".ran'\nexit 75\n"
@@ -333,8 +335,12 @@ func TestFaultDrill(t *testing.T) {
 				if err := spoil(program); err != nil {
 					t.Fatal(err)
 				}
+				before := names(t, r.dir)
 				r.quiet("bulk", "start")
 				r.quiet("pkgbuild", "failed", "devel/b", "b-1", "build", "/nonexistent")
+				if after := names(t, r.dir); !slices.Equal(slices.DeleteFunc(after, func(name string) bool { return name == "ran" }), before) {
+					t.Errorf("before %q, after %q", before, after)
+				}
 				if _, err := os.Stat(program + ".ran"); err == nil {
 					t.Error("the shell took a program for a script, and ran it")
 				}
@@ -367,6 +373,72 @@ func TestWithoutTimeout(t *testing.T) {
 			r.env[standIn] = "panics"
 			r.quiet("bulk", "start")
 		})
+	}
+}
+
+// The directory in which poudriere runs hooks may be gone.
+func TestWithoutDirectory(t *testing.T) {
+	for _, shell := range poudrieretest.Shells(t) {
+		r := newRunner(t, shell)
+		gone := filepath.Join(r.dir, "gone")
+		if err := os.Mkdir(gone, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		argv := append(slices.Clone(r.shell[1:]), "-c", `rmdir "$1"; shift; exec "$@"`, "sh", gone)
+		argv = append(append(argv, r.shell...), filepath.Join(r.plugins, "xjail/bulk.sh"), "start")
+		cmd := exec.Command(r.shell[0], argv...)
+		cmd.Dir, cmd.Env = gone, r.environ()
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "registered the activator mips64") {
+			t.Errorf("%s: %v: %s", shell, err, out)
+		}
+	}
+}
+
+// A shell that cannot start a program, or open a file, fails by itself: poudriere
+// must not hear of it.
+func TestShellWithoutMeans(t *testing.T) {
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir, err := os.MkdirTemp("", "hooks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	trivial := filepath.Join(dir, "trivial.sh")
+	program, err := exec.LookPath("bash") // any that the kernel starts
+	if err != nil {
+		t.Skip(err)
+	}
+	c := poudriere.Config{Etc: dir}
+	err = errors.Join(os.Chmod(dir, 0o755), os.WriteFile(trivial, []byte(":\n"), 0o644), os.Mkdir(c.Dir(), 0o755))
+	if _, ierr := c.InstallPlugin(poudriere.Plugin{Program: program, Limit: time.Minute}, false, false); err != nil || ierr != nil {
+		t.Fatal(err, ierr)
+	}
+	for _, shell := range poudrieretest.Shells(t) {
+		for _, limit := range []string{"--nproc=1", "--nofile=3", "--nofile=4", "--nofile=5", "--nofile=6", "--nofile=11"} {
+			run := func(file string) error {
+				cmd := exec.Command(prlimit, append(append([]string{limit}, shell...), file, "start")...)
+				cmd.Dir = dir
+				if os.Geteuid() == 0 { // root has no limit of processes
+					cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+				}
+				return cmd.Run()
+			}
+			if run(trivial) != nil {
+				continue // it cannot even read a script
+			}
+			for _, hook := range []string{"bulk", "jail"} { // the others are like the first
+				t.Run(poudrieretest.Name(shell)+limit+"/"+hook, func(t *testing.T) {
+					t.Parallel() // bash tries again for a while
+					if err := run(filepath.Join(c.PluginDir(), hook+".sh")); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
 	}
 }
 

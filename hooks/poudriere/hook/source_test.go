@@ -25,7 +25,7 @@ unset UNAME_m UNAME_p
 // runHook has poudriere's own run_hook run the hooks for an event.
 func (r *runner) runHook(src *poudrieretest.Source, event string) poudrieretest.Result {
 	r.t.Helper()
-	script := poudrieretest.Stubs + hookStubs + src.Functions(r.t, "run_hook", "have_hook", "run_hook_file") +
+	script := poudrieretest.Stubs + hookStubs + src.Functions(r.t, "run_hook", "run_hook_file") +
 		"HOOKDIR=" + quoted(filepath.Dir(r.plugins)) + "\nBUILDNAME=b; POUDRIERE_BUILD_TYPE=bulk\n" +
 		"export UNAME_m=mips UNAME_p=mips64 UNAME_r=13.2-RELEASE\nexec 0<&-\nrun_hook " + event + "\n"
 	return poudrieretest.Run(r.t, r.shell, script, r.environ()...)

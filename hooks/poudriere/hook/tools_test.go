@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/jail"
@@ -148,6 +151,10 @@ func TestJailMount(t *testing.T) {
 	b, _ := os.Stat(filepath.Join(m.ref, nxb.Dir, "usr/bin/egrep"))
 	if !os.SameFile(a, b) {
 		t.Error("a hard link became two files")
+	}
+	// The times of a link are not what every clone keeps.
+	if err := unix.Lutimes(filepath.Join(bin, "ld.lld"), []unix.Timeval{{Sec: 1}, {Sec: 1}}); err != nil {
+		t.Fatal(err)
 	}
 	mount()
 	m.says("")
@@ -313,7 +320,7 @@ func (m *machine) fakeJexec(machine string, broken func() bool) {
 		case argv[0] == "/bin/sh" && broken():
 			return []byte("grep: Bus error\n"), errors.New("exit status 138")
 		}
-		return []byte("xjail\n"), nil
+		return []byte("qemu: Unsupported syscall: 580\nxjail\n"), nil
 	}
 }
 
@@ -345,6 +352,15 @@ func TestSmoke(t *testing.T) {
 	}
 	if got := m.native(); got != nil {
 		t.Errorf("native: %q", got)
+	}
+
+	// What says too much is not said again in full.
+	m = started(t, true)
+	m.exec = func(context.Context, string, ...string) ([]byte, error) {
+		return []byte(strings.Repeat("é", tailMax/2)), errors.New("exit status 1")
+	}
+	if stopped, err := m.call("jail", "start"); stopped != "" || err == nil || len(err.Error()) > 400 || !utf8.ValidString(err.Error()) {
+		t.Errorf("stop %q, error %v", stopped, err)
 	}
 
 	// Every package would be wrong.

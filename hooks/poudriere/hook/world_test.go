@@ -170,6 +170,20 @@ func (m *machine) tools(root string, more ...string) {
 	}
 }
 
+// names are those in a directory, sorted.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
 // tree lists the files below a directory with their contents' length, links and
 // modes.
 func tree(t *testing.T, dir string) map[string]string {

@@ -7,6 +7,8 @@
 # answer is to go on, in silence: poudriere ends the whole build when a hook
 # fails. Status 75 alone is meant to stop it, and comes with a sentence.
 
+# A shell that cannot fork or open a file is at its end, with a status of its own.
+trap 'exit 0' EXIT
 exec 2>/dev/null
 xjail='@XJAIL@'
 limit='@LIMIT@'
@@ -14,10 +16,17 @@ limit='@LIMIT@'
 if [ ! -f "$xjail" ] || [ ! -x "$xjail" ]; then
 	exit 0
 fi
-# Some shells take a program of another machine for a script, and run it.
+# What the kernel cannot start, shells and execvp(3) take for a script, and run: a
+# program of another machine, or one of which there is only the beginning.
 case $(od -An -tx1 -N20 "$xjail") in
-*7f*45*4c*46*@MACHINE@*) ;;
-*7f*45*4c*46*) exit 0 ;;
+'') ;;
+*7f*45*4c*46*@MACHINE@*)
+	size=$(wc -c <"$xjail")
+	if [ "${size##* }" -lt 65536 ]; then
+		exit 0
+	fi
+	;;
+*) exit 0 ;;
 esac
 set -- '@OPTIONS@' poudriere hook '@HOOK@' -- builder "$@"
 if command -v timeout >/dev/null; then
@@ -26,6 +35,7 @@ else
 	"$xjail" "$@" </dev/null
 fi
 if [ $? -eq 75 ]; then
+	trap - EXIT
 	exit 75
 fi
 exit 0

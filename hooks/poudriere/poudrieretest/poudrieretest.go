@@ -127,7 +127,10 @@ msg_debug() { :; }
 msg_error() { echo "Error: $*" >&2; }
 job_msg_dev() { :; }
 setvar() { eval "$1=\$2"; }
-write_atomic_cmp() { wac_file=$1; shift; echo "$@" >"$wac_file"; }
+write_atomic_cmp() {
+	wac_file=$1; shift
+	if [ $# -gt 0 ]; then echo "$@" >"$wac_file"; else command cat >"$wac_file"; fi
+}
 read_file() {
 	if [ ! -r "$2" ]; then unset "$1"; return 66; fi
 	rf_text=$(command cat "$2") && eval "$1=\$rf_text"
