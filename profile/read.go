@@ -10,8 +10,9 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// maxLine is more than the longest line that a collector writes.
-const maxLine = 4 << 20
+// maxLine is more than the longest line that a collector writes: the header has the
+// command, which execve(2) takes up to 2 MiB of, and a byte is six in JSON at most.
+const maxLine = 16 << 20
 
 // Profile is a whole profile in memory.
 type Profile struct {
@@ -44,16 +45,11 @@ func Read(r io.Reader) (*Profile, error) {
 		return nil, noProfile(in.Err())
 	}
 	p := &Profile{byID: map[int64]*Run{}}
-	if err := json.Unmarshal(in.Bytes(), &p.Header); err != nil || p.Format < 1 {
-		if bytes.HasPrefix(in.Bytes(), []byte("\x1f\x8b")) {
-			return nil, fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
-		}
-		return nil, noProfile(err)
+	if err := p.Header.read(in.Bytes()); err != nil {
+		return nil, err
 	}
-	if p.Format > formatVersion {
-		return nil, fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the profile has format %d; this xjail reads up to %d", p.Format, formatVersion)
-	}
-	for n := 2; in.Scan(); n++ {
+	n := 2
+	for ; in.Scan(); n++ {
 		b := in.Bytes()
 		if b[len(b)-1] != '\n' {
 			p.Cut = true
@@ -63,7 +59,40 @@ func Read(r io.Reader) (*Profile, error) {
 			return nil, fault.New(fault.Damaged, "", "line %d of the profile: %w", n, err)
 		}
 	}
-	return p, in.Err()
+	switch err := in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fault.New(fault.Damaged, "", "line %d of the profile is longer than %d MiB", n, maxLine>>20)
+	case err != nil:
+		return nil, err
+	}
+	return p, nil
+}
+
+// ReadHeader reads the header of a profile, and perhaps what is behind it. Errors
+// are those of Read.
+func ReadHeader(r io.Reader) (*Header, error) {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 0, 4<<10), maxLine)
+	in.Split(wholeLines)
+	if !in.Scan() {
+		return nil, noProfile(in.Err())
+	}
+	h := &Header{}
+	return h, h.read(in.Bytes())
+}
+
+// read reads the first line of a profile.
+func (h *Header) read(b []byte) error {
+	if err := json.Unmarshal(b, h); err != nil || h.Format < 1 {
+		if bytes.HasPrefix(b, []byte("\x1f\x8b")) {
+			return fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
+		}
+		return noProfile(err)
+	}
+	if h.Format > formatVersion {
+		return fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the profile has format %d; this xjail reads up to %d", h.Format, formatVersion)
+	}
+	return nil
 }
 
 func noProfile(err error) error {
