@@ -114,7 +114,7 @@ func hasOpen(pid int, file os.FileInfo) bool {
 func isInitProcess(pid int) bool {
 	text, err := os.ReadFile(procFile(pid, "cmdline"))
 	argv := parseNulls(text)
-	if err != nil || len(argv) < 2 || argv[0] != InitName || argv[1] != roleInit {
+	if err != nil || len(argv) < 2 || argv[0] != InitName || argv[1] != roleInit && argv[1] != roleKeep {
 		return false
 	}
 	status, err := os.ReadFile(procFile(pid, "status"))
@@ -128,6 +128,7 @@ func emulatorFiles(o *onlooker) map[string][]os.FileInfo {
 	files := map[string][]os.FileInfo{}
 	stat := statIn(o.root)
 	for _, a := range o.record.Activators {
+		files[a.Interpreter] = nil // there may be none any more
 		if st, err := stat(a.Interpreter); err == nil {
 			files[a.Interpreter] = append(files[a.Interpreter], st)
 		}
@@ -175,23 +176,31 @@ func (l *linuxOnlooker) look(s procStat) Process {
 	cmdline, _ := os.ReadFile(procFile(s.pid, "cmdline"))
 	argv := parseNulls(cmdline)
 	exe, err := os.Stat(procFile(s.pid, "exe"))
-	if err == nil && l.emulatorOf(exe) == "" {
+	link, _ := os.Readlink(procFile(s.pid, "exe"))
+	if err == nil && l.emulatorOf(exe, link) == "" {
 		p.Args = argv
-		if to, err := os.Readlink(procFile(s.pid, "exe")); err == nil {
-			p.Program = strings.TrimSuffix(to, " (deleted)")
+		if link != "" {
+			p.Program = strings.TrimSuffix(link, goneFile)
 		}
 		return p
 	}
 	l.emulated(&p, argv)
 	if err == nil && p.Emulator == "" {
-		p.Emulator, p.Args = l.emulatorOf(exe), argv
+		p.Emulator, p.Args = l.emulatorOf(exe, link), argv
 	}
 	return p
 }
 
-// emulatorOf is the interpreter that a file is; "" for none.
-func (l *linuxOnlooker) emulatorOf(exe os.FileInfo) string {
+// goneFile is behind the name of a file that has none any more, proc_pid_exe(5).
+const goneFile = " (deleted)"
+
+// emulatorOf is the interpreter that a file is; "" for none. One that was replaced
+// since the kernel opened it has only the name left.
+func (l *linuxOnlooker) emulatorOf(exe os.FileInfo, link string) string {
 	for name, files := range l.emulators {
+		if link == name+goneFile {
+			return name
+		}
 		for _, f := range files {
 			if os.SameFile(exe, f) {
 				return name
