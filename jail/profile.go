@@ -3,9 +3,12 @@ package jail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/xjail/xjail/arch"
@@ -22,6 +25,9 @@ type Profile struct {
 	Output string
 	// Force lets Output be a file that is there.
 	Force bool
+	// Numbered takes another name when Output is there, with -2 and so on before the
+	// extension, and has that in Output then.
+	Numbered bool
 	// Xjail is the version of xjail, and Subject what the command builds: both for
 	// the file.
 	Xjail, Subject string
@@ -70,9 +76,16 @@ func (s Store) execProfiled(ctx context.Context, r *Record, c *Command, l *lock)
 // is until the command begins.
 func (p *Profile) open() (made bool, err error) {
 	flags := os.O_WRONLY | syscall.O_NONBLOCK
-	p.file, err = os.OpenFile(p.Output, flags|os.O_CREATE|os.O_EXCL, 0o666)
-	if err == nil {
-		return true, nil
+	ext := filepath.Ext(p.Output)
+	for name, n := p.Output, 1; ; name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(p.Output, ext), n, ext) {
+		p.file, err = os.OpenFile(name, flags|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			p.Output = name
+			return true, nil
+		}
+		if n++; !p.Numbered || !errors.Is(err, fs.ErrExist) || n > numbersMax {
+			break
+		}
 	}
 	st, serr := os.Stat(p.Output)
 	switch {
@@ -84,6 +97,9 @@ func (p *Profile) open() (made bool, err error) {
 	}
 	return false, outputError(err)
 }
+
+// numbersMax is how many profiles of a jail can begin in one second.
+const numbersMax = 10000
 
 // outputError says why the file of a profile cannot be written.
 func outputError(err error) error {
