@@ -88,6 +88,11 @@ func newToolsInstall(g *globals) *cobra.Command {
 		ValidArgsFunction: completeJailAndTools(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Source = xtools.TwinName
+			if advised != "" { // it is read, and spoken of, once
+				if done, err := g.asRoot(); done {
+					return err
+				}
+			}
 			if done, err := takeAdvice(g, &req, args[0], advised); done {
 				return err
 			}
