@@ -159,22 +159,23 @@ func machineEmulators() []ptrace.Emulator {
 	}
 	var list []ptrace.Emulator
 	for _, e := range entries {
-		if id, ok := emulatorAt(e.Interpreter, e.Flags.PreserveArgv0); ok && e.Enabled {
-			list = append(list, id)
+		if e.Enabled {
+			list = append(list, emulatorAt(e.Interpreter, e.Flags.PreserveArgv0))
 		}
 	}
 	return list
 }
 
-// emulatorAt identifies the file of an emulator.
-func emulatorAt(name string, argv0 bool) (ptrace.Emulator, bool) {
+// emulatorAt identifies the file of an emulator. One that is gone, and that the kernel
+// may have open still, has its name alone.
+func emulatorAt(name string, argv0 bool) ptrace.Emulator {
+	e := ptrace.Emulator{Path: name, Argv0: argv0}
 	st, err := os.Stat(name)
 	if err != nil {
-		return ptrace.Emulator{}, false
+		return e
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ptrace.Emulator{}, false
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		e.Dev, e.Ino = uint64(sys.Dev), uint64(sys.Ino) //nolint:unconvert // other types on other systems
 	}
-	return ptrace.Emulator{Path: name, Dev: uint64(sys.Dev), Ino: uint64(sys.Ino), Argv0: argv0}, true //nolint:unconvert // other types on other systems
+	return e
 }

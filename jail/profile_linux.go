@@ -106,9 +106,7 @@ func ended(ws unix.WaitStatus) message {
 func (e *entrance) emulators() []ptrace.Emulator {
 	list := slices.Clone(e.Profile.Emulators)
 	for _, a := range e.Activators {
-		if id, ok := emulatorAt(a.Interpreter, a.Flags.PreserveArgv0); ok {
-			list = append(list, id)
-		}
+		list = append(list, emulatorAt(a.Interpreter, a.Flags.PreserveArgv0))
 	}
 	return list
 }

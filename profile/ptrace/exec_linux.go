@@ -162,8 +162,8 @@ func (t *Tracer) describe(tid int, th *thread, run *profile.Run) {
 		return
 	}
 	e := t.emulatorOf(&exe)
-	if e == nil && s.execFD >= 0 {
-		e = t.replaced(tid)
+	if e == nil && (s.execFD >= 0 || exe.Nlink == 0) {
+		e = t.replaced(tid, s.execFD >= 0)
 	}
 	if e != nil {
 		run.Emulator = e.Path
@@ -176,16 +176,19 @@ func (t *Tracer) describe(tid int, th *thread, run *profile.Run) {
 }
 
 // replaced is an emulator that is none of the known files, for the kernel opened it
-// before another took its place. That a program was opened for it tells: only
-// binfmt_misc does that.
-func (t *Tracer) replaced(tid int) *Emulator {
+// before another took its place: it has the name left, and perhaps a program that was
+// opened for it, which only binfmt_misc does. nil when it is none.
+func (t *Tracer) replaced(tid int, opened bool) *Emulator {
 	name := t.link(tid, "/exe")
 	for i := range t.emulators {
 		if e := &t.emulators[i]; e.Path == name {
 			return e
 		}
 	}
-	return &Emulator{Path: name}
+	if opened {
+		return &Emulator{Path: name}
+	}
+	return nil
 }
 
 func (t *Tracer) emulatorOf(st *unix.Stat_t) *Emulator {
