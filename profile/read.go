@@ -26,13 +26,30 @@ type Profile struct {
 	// writes and after a power cut.
 	Cut bool
 
-	byID  map[int64]*Run
+	odd   map[int64]int // places in Runs of those whose number does not tell
 	scan  scanner
 	spent int64 // CPU time of the runs that were read
 }
 
 // Run returns the run of an ID, or nil.
-func (p *Profile) Run(id int64) *Run { return p.byID[id] }
+func (p *Profile) Run(id int64) *Run {
+	if i := p.place(id, p.odd, len(p.Runs)); i >= 0 {
+		return p.Runs[i]
+	}
+	return nil
+}
+
+// place is where in the first n Runs the one of an ID is, -1 when it is not there.
+// Collectors count them; what has another number than its place is in odd.
+func (p *Profile) place(id int64, odd map[int64]int, n int) int {
+	if i := id - 1; i >= 0 && i < int64(n) && p.Runs[i].ID == id {
+		return int(i)
+	}
+	if i, ok := odd[id]; ok {
+		return i
+	}
+	return -1
+}
 
 // Read reads a profile. One that was cut off in mid-line is read up to there;
 // whatever else is wrong with it is an error of kind fault.Damaged that names the
@@ -44,7 +61,7 @@ func Read(r io.Reader) (*Profile, error) {
 	if !in.Scan() {
 		return nil, noProfile(in.Err())
 	}
-	p := &Profile{byID: map[int64]*Run{}}
+	p := &Profile{odd: map[int64]int{}}
 	if err := p.Header.read(in.Bytes()); err != nil {
 		return nil, err
 	}
@@ -123,14 +140,16 @@ func (p *Profile) add(b []byte) error {
 	}
 	switch {
 	case l.Run != nil:
-		if l.Run.ID < 1 || p.byID[l.Run.ID] != nil {
+		if l.Run.ID < 1 || p.Run(l.Run.ID) != nil {
 			return errors.New("a run of that number is there already")
 		}
 		p.possible(l.Run.At, &l.Run.At)
+		if l.Run.ID != int64(len(p.Runs))+1 {
+			p.odd[l.Run.ID] = len(p.Runs)
+		}
 		p.Runs = append(p.Runs, l.Run)
-		p.byID[l.Run.ID] = l.Run
 	case l.End != nil:
-		r := p.byID[l.End.ID]
+		r := p.Run(l.End.ID)
 		if r == nil || r.End != nil {
 			return errors.New("the end of a run that has not begun")
 		}
