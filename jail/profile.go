@@ -90,6 +90,8 @@ func (p *Profile) open() (made bool, err error) {
 	st, serr := os.Stat(p.Output)
 	switch {
 	case !errors.Is(err, fs.ErrExist):
+	case errors.Is(serr, fs.ErrNotExist):
+		return false, fault.New(fault.Exists, "remove the link; --output names another file", "%s is a link that leads nowhere", p.Output)
 	case serr == nil && st.Mode().IsRegular() && !p.Force:
 		return false, fault.New(fault.Exists, "--force writes over it; --output names another", "%s is there already", p.Output)
 	default:

@@ -3,6 +3,7 @@ package jail
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -27,6 +28,16 @@ func TestProfileNames(t *testing.T) {
 	p := &Profile{Output: name}
 	if made, err := p.open(); fault.KindOf(err) != fault.Exists || made || p.Output != name {
 		t.Errorf("%v %v %s", made, err, p.Output)
+	}
+	link := filepath.Join(dir, "link.xprof")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, force := range []bool{false, true} {
+		p = &Profile{Output: link, Force: force}
+		if _, err := p.open(); fault.KindOf(err) != fault.Exists || !strings.Contains(err.Error(), "leads nowhere") {
+			t.Errorf("%v", err)
+		}
 	}
 	p = &Profile{Output: filepath.Join(dir, "none", "a.xprof"), Numbered: true}
 	if _, err := p.open(); fault.KindOf(err) != fault.NotFound {
