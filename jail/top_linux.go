@@ -12,24 +12,19 @@ import (
 
 // processes are those below the first processes of the jail's namespaces. Whoever
 // uses a jail has its lock's file open, and init is a child of that one, or has it
-// open itself.
+// open itself. What is no init is not looked into: that would be every file that
+// every process has open.
 func (s Store) processes(r *Record, o *onlooker) ([]Process, error) {
 	all, err := readProcesses()
 	if err != nil {
 		return nil, err
 	}
-	users := map[int]bool{}
-	if lock, err := os.Stat(s.lockFile(r.Name)); err == nil {
-		for pid := range all {
-			if hasOpen(pid, lock) {
-				users[pid] = true
-			}
-		}
-	}
 	inits := map[int]bool{}
-	for _, pid := range append(descendants(all, users), keysOf(users)...) {
-		if isInitProcess(pid) {
-			inits[pid] = true
+	if lock, err := os.Stat(s.lockFile(r.Name)); err == nil {
+		for pid, p := range all {
+			if isInitProcess(pid) && (hasOpen(pid, lock) || hasOpen(p.parent, lock)) {
+				inits[pid] = true
+			}
 		}
 	}
 	l := &linuxOnlooker{onlooker: o, emulators: emulatorFiles(o)}
@@ -46,14 +41,6 @@ func (s Store) processes(r *Record, o *onlooker) ([]Process, error) {
 		}
 	}
 	return list, nil
-}
-
-func keysOf(set map[int]bool) []int {
-	var list []int
-	for k := range set {
-		list = append(list, k)
-	}
-	return list
 }
 
 // readProcesses reads what /proc says of every process; those that end meanwhile
