@@ -150,8 +150,7 @@ func (t *Tracer) Finish() profile.Close {
 	}
 	var ru unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &ru)
-	user, system := t.before.split()
-	c.User, c.System = max(ru.Utime.Nano()-user, 0), max(ru.Stime.Nano()-system, 0)
+	c.User, c.System = t.before.after(ru.Utime.Nano(), ru.Stime.Nano())
 	c.At = t.now()
 	return c
 }
