@@ -267,7 +267,7 @@ func TestAdviceOfUser(t *testing.T) {
 	w.ok("create", "x", "--arch", "arm64", "--from", "miniroot")
 	file := filepath.Join(filepath.Dir(w.state), "p.xprof")
 	w.ok("profile", "x", "--output", file, "--", "true")
-	defer os.Remove(file)
+	defer func() { _ = os.Remove(file) }()
 	b := readFile(file)
 	writeFile(t, file, b[:len(b)-20], 0o644)
 	r := w.run("profile", "advice", file)

@@ -62,7 +62,7 @@ func Read(r io.Reader) (*Profile, error) {
 		return nil, noProfile(in.Err())
 	}
 	p := &Profile{odd: map[int64]int{}}
-	if err := p.Header.read(in.Bytes()); err != nil {
+	if err := p.readHeader(in.Bytes()); err != nil {
 		return nil, err
 	}
 	n := 2
@@ -95,11 +95,11 @@ func ReadHeader(r io.Reader) (*Header, error) {
 		return nil, noProfile(in.Err())
 	}
 	h := &Header{}
-	return h, h.read(in.Bytes())
+	return h, h.readHeader(in.Bytes())
 }
 
-// read reads the first line of a profile.
-func (h *Header) read(b []byte) error {
+// readHeader reads the first line of a profile.
+func (h *Header) readHeader(b []byte) error {
 	if err := json.Unmarshal(b, h); err != nil || h.Format < 1 {
 		if bytes.HasPrefix(b, []byte("\x1f\x8b")) {
 			return fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
