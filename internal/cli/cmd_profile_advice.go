@@ -48,6 +48,9 @@ type adviceOptions struct {
 	columns       int // of the terminal; 0 for none
 }
 
+// forAdvice are the flags that have no meaning with --check.
+var forAdvice = []string{"output", "jail", "tools", "threshold", "all"}
+
 func newProfileAdvice(g *globals) *cobra.Command {
 	o := &adviceOptions{}
 	cmd := &cobra.Command{
@@ -80,8 +83,8 @@ func runProfileAdvice(cmd *cobra.Command, g *globals, o *adviceOptions, files []
 	switch {
 	case !(o.percent >= 0 && o.percent <= 100):
 		return fault.New(fault.Usage, "--threshold 0.5", "--threshold %v is no share in percent", o.percent)
-	case o.check != "" && (o.output != "" || o.jail != "" || o.tools != ""):
-		return fault.New(fault.Usage, "leave --output, --jail and --tools out", "--check compares, and gives no advice")
+	case o.check != "" && slices.ContainsFunc(forAdvice, cmd.Flags().Changed):
+		return fault.New(fault.Usage, "leave --"+strings.Join(forAdvice, ", --")+" out", "--check compares, and gives no advice")
 	case slices.Index(files, "-") != lastIndex(files, "-"):
 		return usageError(cmd, "- is given twice, and there is one standard input")
 	}
