@@ -3,6 +3,8 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -133,5 +135,46 @@ true
 		if strings.TrimSpace(line) != "formats:" && !strings.Contains(line, "Killed") {
 			t.Errorf("left: %s", strings.Join(got, "\n"))
 		}
+	}
+}
+
+// What the machine's activators run is emulated for profiles and top, also when the
+// emulator was replaced since the kernel opened it, or is gone.
+func TestGlobalProfile(t *testing.T) {
+	emulator := anEmulator(t, "powerpc", "")
+	got := asMachine(t, `
+emulator='`+emulator+`'
+stats() { x exec --stats one -- sh -c 'uname -m; uname -m; exit 3'; }
+running() {
+	"$program" --quiet --state "$state" exec one -- sleep 600 >/dev/null 2>&1 &
+	exec=$!
+	until "$program" --state "$state" top one | grep '  /bin/[a-z]* '; do sleep 0.1; done
+	kill $exec
+	wait $exec || true
+}
+x create one --arch powerpc --from "$archive" --global --emulator "$emulator"
+stats
+running
+cp "$emulator" "$emulator.new"
+mv "$emulator.new" "$emulator"
+stats
+running
+rm "$emulator"
+stats
+x profile one --output "$state.xprof" -- sh -c 'uname -m | cat'
+"$program" profile report "$state.xprof" | grep ' /bin/'
+rm "$state.xprof"
+x destroy one
+`)
+	ran, top := []string{"ppc", "ppc", "xjail: execs 3, emulated 3;", "status 3"}, []string{" " + filepath.Base(emulator) + " "}
+	want := slices.Concat([]string{"jail one is ready"}, ran, top, ran, top, ran, []string{"ppc"})
+	wantLines(t, got[:min(len(got), len(want))], want...)
+	for _, line := range got[min(len(got), len(want)):] {
+		if !strings.Contains(line, "  emulated  ") {
+			t.Errorf("in the report: %s", line)
+		}
+	}
+	if len(got) < len(want)+2 {
+		t.Errorf("the report is missing in %q", got)
 	}
 }

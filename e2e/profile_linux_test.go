@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -89,8 +90,8 @@ func readProfile(t *testing.T, file string) *profile.Profile {
 // run by run.
 func truths(rounds int) map[string]int {
 	return map[string]int{
-		"execs": 8*rounds + 6, "emulated": 3 * rounds, "scripts": 2 * rounds, "forks": 11*rounds + 18,
-		"failed": 4 * rounds, "set-id": 1, "chroot": 1, "left": 1,
+		"execs": 8*rounds + 7, "emulated": 3 * rounds, "scripts": 2 * rounds, "forks": 11*rounds + 21,
+		"failed": 5 * rounds, "set-id": 1, "chroot": 1, "left": 1,
 	}
 }
 
@@ -256,4 +257,35 @@ func TestProfileSignals(t *testing.T) {
 		t.Error(r)
 	}
 	_ = os.Remove(file)
+}
+
+// An ordinary user's advice is given by the command run once more, as root of that
+// user's ids: profiles are read, and spoken of, once, and may be pipes.
+func TestAdviceOfUser(t *testing.T) {
+	w := newWorld(t, ordinaryUser(t, true))
+	needEmulator(t, w, "arm64")
+	w.ok("create", "x", "--arch", "arm64", "--from", "miniroot")
+	file := filepath.Join(filepath.Dir(w.state), "p.xprof")
+	w.ok("profile", "x", "--output", file, "--", "true")
+	defer func() { _ = os.Remove(file) }()
+	b := readFile(file)
+	writeFile(t, file, b[:len(b)-20], 0o644)
+	r := w.run("profile", "advice", file)
+	if n := strings.Count(r.stderr, "the last line is not whole"); r.status != 0 || n != 1 || !strings.Contains(r.stdout, "jail x: ") {
+		t.Errorf("told %d times: %v", n, r)
+	}
+	pipe := filepath.Join(filepath.Dir(w.state), "pipe")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Chown(pipe, w.as.uid, w.as.gid)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = os.WriteFile(pipe, []byte(b), 0) }()
+	for _, name := range []string{pipe, "-"} {
+		args := []string{"profile", "advice", name}
+		cmd := w.command(args...)
+		cmd.Stdin = strings.NewReader(b)
+		if r := w.runCommand(cmd, args); r.status != 0 || !strings.Contains(r.stdout, "jail x: ") {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	_ = os.Remove(pipe)
 }

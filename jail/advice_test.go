@@ -93,6 +93,8 @@ func TestSuspects(t *testing.T) {
 		"in the message":       {selftest.Finding{Check: "digests", Message: "tool /usr/lib/cc1"}, []string{"/usr/lib/cc1"}},
 		"objects":              {selftest.Finding{Check: "objects", Message: "differ", Evidence: []string{"a.o: .text"}}, []string{"/usr/bin/gcc", "/usr/lib/cc1"}},
 		"a program":            {selftest.Finding{Check: "program lto"}, []string{"/usr/bin/gcc", "/usr/lib/cc1"}},
+		"what built it":        {selftest.Finding{Check: "program make", Evidence: []string{"status 2", `make -s && test "$(sed p log)" = x`}}, []string{"/usr/bin/gcc", "/usr/bin/sed", "/usr/lib/cc1"}},
+		"too many to be named": {selftest.Finding{Check: "start", Evidence: []string{"/usr/bin/sed: status 1", "and 3 more lines"}, Omitted: 3}, []string{"/usr/bin/gcc", "/usr/bin/sed", "/usr/bin/sed-x", "/usr/lib/cc1"}},
 		"nobody knows of what": {selftest.Finding{Check: "configure", Message: "differs"}, []string{"/usr/bin/gcc", "/usr/bin/sed", "/usr/bin/sed-x", "/usr/lib/cc1"}},
 	} {
 		var got []string

@@ -16,6 +16,8 @@ type ToolsPlan struct {
 	Source string `json:"source"`
 	// Materialize: they are written into the root.
 	Materialize bool `json:"materialize,omitempty"`
+	// Only are the programs to be native, as an advice chose them; nil for all.
+	Only []string `json:"only,omitempty"`
 	// Optional: nobody asked for them, and the jail is made without when they
 	// cannot be had.
 	Optional bool `json:"optional,omitempty"`

@@ -3,9 +3,12 @@ package jail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/xjail/xjail/arch"
@@ -22,6 +25,9 @@ type Profile struct {
 	Output string
 	// Force lets Output be a file that is there.
 	Force bool
+	// Numbered takes another name when Output is there, with -2 and so on before the
+	// extension, and has that in Output then.
+	Numbered bool
 	// Xjail is the version of xjail, and Subject what the command builds: both for
 	// the file.
 	Xjail, Subject string
@@ -70,13 +76,22 @@ func (s Store) execProfiled(ctx context.Context, r *Record, c *Command, l *lock)
 // is until the command begins.
 func (p *Profile) open() (made bool, err error) {
 	flags := os.O_WRONLY | syscall.O_NONBLOCK
-	p.file, err = os.OpenFile(p.Output, flags|os.O_CREATE|os.O_EXCL, 0o666)
-	if err == nil {
-		return true, nil
+	ext := filepath.Ext(p.Output)
+	for name, n := p.Output, 1; ; name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(p.Output, ext), n, ext) {
+		p.file, err = os.OpenFile(name, flags|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			p.Output = name
+			return true, nil
+		}
+		if n++; !p.Numbered || !errors.Is(err, fs.ErrExist) || n > numbersMax {
+			break
+		}
 	}
 	st, serr := os.Stat(p.Output)
 	switch {
 	case !errors.Is(err, fs.ErrExist):
+	case errors.Is(serr, fs.ErrNotExist):
+		return false, fault.New(fault.Exists, "remove the link; --output names another file", "%s is a link that leads nowhere", p.Output)
 	case serr == nil && st.Mode().IsRegular() && !p.Force:
 		return false, fault.New(fault.Exists, "--force writes over it; --output names another", "%s is there already", p.Output)
 	default:
@@ -84,6 +99,9 @@ func (p *Profile) open() (made bool, err error) {
 	}
 	return false, outputError(err)
 }
+
+// numbersMax is how many profiles of a jail can begin in one second.
+const numbersMax = 10000
 
 // outputError says why the file of a profile cannot be written.
 func outputError(err error) error {
@@ -143,22 +161,23 @@ func machineEmulators() []ptrace.Emulator {
 	}
 	var list []ptrace.Emulator
 	for _, e := range entries {
-		if id, ok := emulatorAt(e.Interpreter, e.Flags.PreserveArgv0); ok && e.Enabled {
-			list = append(list, id)
+		if e.Enabled {
+			list = append(list, emulatorAt(e.Interpreter, e.Flags.PreserveArgv0))
 		}
 	}
 	return list
 }
 
-// emulatorAt identifies the file of an emulator.
-func emulatorAt(name string, argv0 bool) (ptrace.Emulator, bool) {
+// emulatorAt identifies the file of an emulator. One that is gone, and that the kernel
+// may have open still, has its name alone.
+func emulatorAt(name string, argv0 bool) ptrace.Emulator {
+	e := ptrace.Emulator{Path: name, Argv0: argv0}
 	st, err := os.Stat(name)
 	if err != nil {
-		return ptrace.Emulator{}, false
+		return e
 	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ptrace.Emulator{}, false
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		e.Dev, e.Ino = uint64(sys.Dev), uint64(sys.Ino) //nolint:unconvert // other types on other systems
 	}
-	return ptrace.Emulator{Path: name, Dev: uint64(sys.Dev), Ino: uint64(sys.Ino), Argv0: argv0}, true //nolint:unconvert // other types on other systems
+	return e
 }

@@ -74,13 +74,22 @@ func (e *entrance) follow(c *starting, control *os.File, orders <-chan syscall.S
 		return message{}, err
 	}
 	if !started {
-		return message{}, e.startError(<-released, c)
+		return message{}, e.neverBegan(<-released, c)
 	}
 	end := ended(ws)
 	last := tracer.Finish()
 	last.Status = *end.Exited
 	end.Sums, end.Unwritten = rec.finish(&last)
 	return end, nil
+}
+
+// neverBegan says why a command did not begin: the gate could not become it, or
+// was killed.
+func (e *entrance) neverBegan(err error, c *starting) error {
+	if err == nil {
+		return fault.New(fault.Failed, "look for the out-of-memory killer: dmesg | tail", "%s was killed before it began", c.name)
+	}
+	return e.startError(err, c)
 }
 
 // ended is what is said of a command that has ended.
@@ -97,9 +106,7 @@ func ended(ws unix.WaitStatus) message {
 func (e *entrance) emulators() []ptrace.Emulator {
 	list := slices.Clone(e.Profile.Emulators)
 	for _, a := range e.Activators {
-		if id, ok := emulatorAt(a.Interpreter, a.Flags.PreserveArgv0); ok {
-			list = append(list, id)
-		}
+		list = append(list, emulatorAt(a.Interpreter, a.Flags.PreserveArgv0))
 	}
 	return list
 }
@@ -276,6 +283,8 @@ func (r *recorder) finish(c *profile.Close) (*profile.Sums, string) {
 	r.write(func(w *profile.Writer) error { return w.Close(c) })
 	sums := r.tally.Sums()
 	sums.Left = c.Left
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.err != nil {
 		return &sums, r.err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -142,12 +143,26 @@ func suspectsOf(programs map[string]bool, f selftest.Finding) []string {
 		}
 	}
 	switch {
-	case len(named) > 0:
+	case len(named) > 0 && f.Omitted == 0:
 		return named
-	case slices.Contains(aboutCompilers, f.Check) || strings.HasPrefix(f.Check, "program "):
+	case strings.HasPrefix(f.Check, "program "):
+		return append(compilers, calledIn(text, all)...)
+	case slices.Contains(aboutCompilers, f.Check):
 		return compilers
 	}
-	return all
+	return all // those that were left out may be any
+}
+
+// calledIn are the programs that a text calls by their names, as the evidence of a
+// test program does, which has the commands that built it.
+func calledIn(text string, programs []string) (called []string) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r > 0x7f || r == '/' || !isPathByte(byte(r)) })
+	for _, p := range programs {
+		if slices.Contains(words, path.Base(p)) {
+			called = append(called, p)
+		}
+	}
+	return called
 }
 
 // mentions tells whether a text has a path, and not only the beginning of a

@@ -12,24 +12,19 @@ import (
 
 // processes are those below the first processes of the jail's namespaces. Whoever
 // uses a jail has its lock's file open, and init is a child of that one, or has it
-// open itself.
+// open itself. What is no init is not looked into: that would be every file that
+// every process has open.
 func (s Store) processes(r *Record, o *onlooker) ([]Process, error) {
 	all, err := readProcesses()
 	if err != nil {
 		return nil, err
 	}
-	users := map[int]bool{}
-	if lock, err := os.Stat(s.lockFile(r.Name)); err == nil {
-		for pid := range all {
-			if hasOpen(pid, lock) {
-				users[pid] = true
-			}
-		}
-	}
 	inits := map[int]bool{}
-	for _, pid := range append(descendants(all, users), keysOf(users)...) {
-		if isInitProcess(pid) {
-			inits[pid] = true
+	if lock, err := os.Stat(s.lockFile(r.Name)); err == nil {
+		for pid, p := range all {
+			if isInitProcess(pid) && (hasOpen(pid, lock) || hasOpen(p.parent, lock)) {
+				inits[pid] = true
+			}
 		}
 	}
 	l := &linuxOnlooker{onlooker: o, emulators: emulatorFiles(o)}
@@ -46,14 +41,6 @@ func (s Store) processes(r *Record, o *onlooker) ([]Process, error) {
 		}
 	}
 	return list, nil
-}
-
-func keysOf(set map[int]bool) []int {
-	var list []int
-	for k := range set {
-		list = append(list, k)
-	}
-	return list
 }
 
 // readProcesses reads what /proc says of every process; those that end meanwhile
@@ -114,7 +101,7 @@ func hasOpen(pid int, file os.FileInfo) bool {
 func isInitProcess(pid int) bool {
 	text, err := os.ReadFile(procFile(pid, "cmdline"))
 	argv := parseNulls(text)
-	if err != nil || len(argv) < 2 || argv[0] != InitName || argv[1] != roleInit {
+	if err != nil || len(argv) < 2 || argv[0] != InitName || argv[1] != roleInit && argv[1] != roleKeep {
 		return false
 	}
 	status, err := os.ReadFile(procFile(pid, "status"))
@@ -128,6 +115,7 @@ func emulatorFiles(o *onlooker) map[string][]os.FileInfo {
 	files := map[string][]os.FileInfo{}
 	stat := statIn(o.root)
 	for _, a := range o.record.Activators {
+		files[a.Interpreter] = nil // there may be none any more
 		if st, err := stat(a.Interpreter); err == nil {
 			files[a.Interpreter] = append(files[a.Interpreter], st)
 		}
@@ -175,23 +163,31 @@ func (l *linuxOnlooker) look(s procStat) Process {
 	cmdline, _ := os.ReadFile(procFile(s.pid, "cmdline"))
 	argv := parseNulls(cmdline)
 	exe, err := os.Stat(procFile(s.pid, "exe"))
-	if err == nil && l.emulatorOf(exe) == "" {
+	link, _ := os.Readlink(procFile(s.pid, "exe"))
+	if err == nil && l.emulatorOf(exe, link) == "" {
 		p.Args = argv
-		if to, err := os.Readlink(procFile(s.pid, "exe")); err == nil {
-			p.Program = strings.TrimSuffix(to, " (deleted)")
+		if link != "" {
+			p.Program = strings.TrimSuffix(link, goneFile)
 		}
 		return p
 	}
 	l.emulated(&p, argv)
 	if err == nil && p.Emulator == "" {
-		p.Emulator, p.Args = l.emulatorOf(exe), argv
+		p.Emulator, p.Args = l.emulatorOf(exe, link), argv
 	}
 	return p
 }
 
-// emulatorOf is the interpreter that a file is; "" for none.
-func (l *linuxOnlooker) emulatorOf(exe os.FileInfo) string {
+// goneFile is behind the name of a file that has none any more, proc_pid_exe(5).
+const goneFile = " (deleted)"
+
+// emulatorOf is the interpreter that a file is; "" for none. One that was replaced
+// since the kernel opened it has only the name left.
+func (l *linuxOnlooker) emulatorOf(exe os.FileInfo, link string) string {
 	for name, files := range l.emulators {
+		if link == name+goneFile {
+			return name
+		}
 		for _, f := range files {
 			if os.SameFile(exe, f) {
 				return name

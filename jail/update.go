@@ -77,7 +77,7 @@ func (s Store) Update(ctx context.Context, p *UpdatePlan, w Watcher) (*Record, e
 		return r, nil
 	}
 	w.Step("tools", "get native tools again: "+p.Tools.Source)
-	_, err = s.InstallTools(ctx, p.cfg, p.Name, ToolsRequest{Source: p.Tools.Source, Materialize: p.Tools.Materialize, Try: true}, w)
+	_, err = s.InstallTools(ctx, p.cfg, p.Name, ToolsRequest{Source: p.Tools.Source, Materialize: p.Tools.Materialize, Only: p.Tools.Only, Try: true}, w)
 	if err != nil {
 		return nil, fault.Wrap(fault.KindOf(err), err, "the jail is updated, but for its native tools", "xjail tools install "+p.Name)
 	}

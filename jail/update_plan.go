@@ -192,7 +192,11 @@ func (s Store) planToolsAgain(p *UpdatePlan) error {
 	if err != nil && fault.KindOf(err) != fault.Damaged {
 		return err
 	}
+	damaged := err != nil
 	if m == nil {
+		if damaged {
+			p.Notes = append(p.Notes, "the list of native tools is damaged: xjail tools install "+p.Name+" makes it anew")
+		}
 		return nil
 	}
 	root, err := os.OpenRoot(p.old.Root)
@@ -209,6 +213,9 @@ func (s Store) planToolsAgain(p *UpdatePlan) error {
 		return nil
 	}
 	p.Tools = &ToolsPlan{Source: m.Source, Materialize: m.Layout == xtools.Written}
+	if !damaged {
+		p.Tools.Only = m.Only
+	}
 	return nil
 }
 

@@ -18,23 +18,22 @@ type Calls struct {
 // is from outside, so that there are no circles, whatever is in the file.
 func NewCalls(p *Profile) *Calls {
 	c := &Calls{p: p, last: p.Elapsed(), owner: make([]int, len(p.Runs)), caller: make([]int, len(p.Runs)), own: make([]int64, len(p.Runs))}
-	index := make(map[int64]int, len(p.Runs))
-	ownerOf := func(id int64) int {
-		if i, ok := index[id]; ok {
-			return c.owner[i]
-		}
-		return -1
-	}
+	odd := map[int64]int{}
 	for i, r := range p.Runs {
 		from := r.Parent
 		if r.Replaced != 0 {
 			from = r.Replaced
 		}
-		c.owner[i], c.caller[i] = i, ownerOf(from)
+		c.owner[i], c.caller[i] = i, -1
+		if up := p.place(from, odd, i); up >= 0 {
+			c.caller[i] = c.owner[up]
+		}
 		if r.Fork() && c.caller[i] >= 0 {
 			c.owner[i] = c.caller[i]
 		}
-		index[r.ID] = i
+		if r.ID != int64(i)+1 {
+			odd[r.ID] = i
+		}
 	}
 	c.findOwn()
 	return c

@@ -143,6 +143,16 @@ func sortChanges(list []*Change, by string) {
 	})
 }
 
+// brief is a command as a note has it: a command can be very long.
+func brief(argv []string) string {
+	const most = 160
+	text := []rune(CommandLine(argv, false))
+	if len(text) > most {
+		return string(text[:most-1]) + "…"
+	}
+	return string(text)
+}
+
 // incomparable tells in what two profiles differ beside what they are to show.
 func incomparable(a, b *Source) []string {
 	notes := []string{}
@@ -157,7 +167,7 @@ func incomparable(a, b *Source) []string {
 		}
 	}
 	if !slices.Equal(a.Command, b.Command) {
-		add("the commands differ: %s, and %s", Printable(strings.Join(a.Command, " ")), Printable(strings.Join(b.Command, " ")))
+		add("the commands differ: %s, and %s", brief(a.Command), brief(b.Command))
 	}
 	for _, f := range []struct{ what, a, b string }{{"jails", a.Jail, b.Jail}, {"architectures", a.Arch, b.Arch},
 		{"machines", a.Host, b.Host}, {"collectors", a.Collector, b.Collector}, {"subjects", a.Subject, b.Subject}} {

@@ -10,8 +10,9 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// maxLine is more than the longest line that a collector writes.
-const maxLine = 4 << 20
+// maxLine is more than the longest line that a collector writes: the header has the
+// command, which execve(2) takes up to 2 MiB of, and a byte is six in JSON at most.
+const maxLine = 16 << 20
 
 // Profile is a whole profile in memory.
 type Profile struct {
@@ -25,13 +26,30 @@ type Profile struct {
 	// writes and after a power cut.
 	Cut bool
 
-	byID  map[int64]*Run
+	odd   map[int64]int // places in Runs of those whose number does not tell
 	scan  scanner
 	spent int64 // CPU time of the runs that were read
 }
 
 // Run returns the run of an ID, or nil.
-func (p *Profile) Run(id int64) *Run { return p.byID[id] }
+func (p *Profile) Run(id int64) *Run {
+	if i := p.place(id, p.odd, len(p.Runs)); i >= 0 {
+		return p.Runs[i]
+	}
+	return nil
+}
+
+// place is where in the first n Runs the one of an ID is, -1 when it is not there.
+// Collectors count them; what has another number than its place is in odd.
+func (p *Profile) place(id int64, odd map[int64]int, n int) int {
+	if i := id - 1; i >= 0 && i < int64(n) && p.Runs[i].ID == id {
+		return int(i)
+	}
+	if i, ok := odd[id]; ok {
+		return i
+	}
+	return -1
+}
 
 // Read reads a profile. One that was cut off in mid-line is read up to there;
 // whatever else is wrong with it is an error of kind fault.Damaged that names the
@@ -43,17 +61,12 @@ func Read(r io.Reader) (*Profile, error) {
 	if !in.Scan() {
 		return nil, noProfile(in.Err())
 	}
-	p := &Profile{byID: map[int64]*Run{}}
-	if err := json.Unmarshal(in.Bytes(), &p.Header); err != nil || p.Format < 1 {
-		if bytes.HasPrefix(in.Bytes(), []byte("\x1f\x8b")) {
-			return nil, fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
-		}
-		return nil, noProfile(err)
+	p := &Profile{odd: map[int64]int{}}
+	if err := p.readHeader(in.Bytes()); err != nil {
+		return nil, err
 	}
-	if p.Format > formatVersion {
-		return nil, fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the profile has format %d; this xjail reads up to %d", p.Format, formatVersion)
-	}
-	for n := 2; in.Scan(); n++ {
+	n := 2
+	for ; in.Scan(); n++ {
 		b := in.Bytes()
 		if b[len(b)-1] != '\n' {
 			p.Cut = true
@@ -63,7 +76,40 @@ func Read(r io.Reader) (*Profile, error) {
 			return nil, fault.New(fault.Damaged, "", "line %d of the profile: %w", n, err)
 		}
 	}
-	return p, in.Err()
+	switch err := in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fault.New(fault.Damaged, "", "line %d of the profile is longer than %d MiB", n, maxLine>>20)
+	case err != nil:
+		return nil, err
+	}
+	return p, nil
+}
+
+// ReadHeader reads the header of a profile, and perhaps what is behind it. Errors
+// are those of Read.
+func ReadHeader(r io.Reader) (*Header, error) {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 0, 4<<10), maxLine)
+	in.Split(wholeLines)
+	if !in.Scan() {
+		return nil, noProfile(in.Err())
+	}
+	h := &Header{}
+	return h, h.readHeader(in.Bytes())
+}
+
+// readHeader reads the first line of a profile.
+func (h *Header) readHeader(b []byte) error {
+	if err := json.Unmarshal(b, h); err != nil || h.Format < 1 {
+		if bytes.HasPrefix(b, []byte("\x1f\x8b")) {
+			return fault.New(fault.Damaged, "gzip -dc FILE | xjail profile report -", "the profile is compressed with gzip")
+		}
+		return noProfile(err)
+	}
+	if h.Format > formatVersion {
+		return fault.New(fault.Unsupported, "use the xjail that wrote it, or a newer one", "the profile has format %d; this xjail reads up to %d", h.Format, formatVersion)
+	}
+	return nil
 }
 
 func noProfile(err error) error {
@@ -94,14 +140,16 @@ func (p *Profile) add(b []byte) error {
 	}
 	switch {
 	case l.Run != nil:
-		if l.Run.ID < 1 || p.byID[l.Run.ID] != nil {
+		if l.Run.ID < 1 || p.Run(l.Run.ID) != nil {
 			return errors.New("a run of that number is there already")
 		}
 		p.possible(l.Run.At, &l.Run.At)
+		if l.Run.ID != int64(len(p.Runs))+1 {
+			p.odd[l.Run.ID] = len(p.Runs)
+		}
 		p.Runs = append(p.Runs, l.Run)
-		p.byID[l.Run.ID] = l.Run
 	case l.End != nil:
-		r := p.byID[l.End.ID]
+		r := p.Run(l.End.ID)
 		if r == nil || r.End != nil {
 			return errors.New("the end of a run that has not begun")
 		}

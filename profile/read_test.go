@@ -50,6 +50,20 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
+// The longest command that there can be is read back, and the header alone too.
+func TestReadLongCommand(t *testing.T) {
+	var b bytes.Buffer
+	if _, err := profile.NewWriter(&b, &profile.Header{Jail: "j", Command: []string{"sh", "-c", strings.Repeat("\x01", 2<<20)}}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := profile.Read(bytes.NewReader(b.Bytes())); err != nil || len(p.Command[2]) != 2<<20 {
+		t.Errorf("%v", err)
+	}
+	if h, err := profile.ReadHeader(&b); err != nil || h.Jail != "j" {
+		t.Errorf("%v", err)
+	}
+}
+
 // A profile can be read wherever it was cut.
 func TestReadCut(t *testing.T) {
 	b := sample(t)
@@ -85,6 +99,7 @@ func TestReadRefuses(t *testing.T) {
 		{"an end without a run", lines[0] + lines[4], fault.Damaged},
 		{"an end twice", whole + lines[4], fault.Damaged},
 		{"no JSON within", lines[0] + "x\n", fault.Damaged},
+		{"a line without end", lines[0] + strings.Repeat("x", 17<<20), fault.Damaged},
 	} {
 		if _, err := profile.Read(strings.NewReader(c.text)); fault.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", c.name, err)

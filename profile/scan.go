@@ -10,6 +10,9 @@ type scanner struct {
 	bad  bool
 	// names are the strings that come again and again: programs, files, ways to end.
 	names map[string]string
+	// words are those of a list, one behind the other, and ends where each ends.
+	words []byte
+	ends  []int
 }
 
 // line reads a line with a run, an end or a failure. It tells whether it could.
@@ -177,19 +180,26 @@ func (s *scanner) name() string {
 
 func (s *scanner) list() []string {
 	s.expect('[')
-	words := []string{}
 	if len(s.rest) > 0 && s.rest[0] == ']' {
 		s.rest = s.rest[1:]
-		return words
+		return []string{}
 	}
+	s.words, s.ends = s.words[:0], s.ends[:0]
 	for !s.bad {
-		words = append(words, string(s.quoted()))
+		s.words = append(s.words, s.quoted()...)
+		s.ends = append(s.ends, len(s.words))
 		if !s.more() {
 			s.expect(']')
 			break
 		}
 	}
-	return words
+	// The words of a list share their bytes: there are many lists.
+	text, from := string(s.words), 0
+	list := make([]string, len(s.ends))
+	for i, to := range s.ends {
+		list[i], from = text[from:to], to
+	}
+	return list
 }
 
 // number reads an integer of up to 18 digits, as encoding/json takes it.

@@ -28,7 +28,7 @@ type Program struct {
 	Profiles int    `json:"profiles"` // in how many profiles it ran
 	Names    []Name `json:"names"`    // by which names it was started, the most frequent first
 
-	execs []int64 // CPU time of those that ended
+	execs Costs // CPU time of those that ended
 	names map[string]int64
 	last  int // the profile that it was last met in
 }
@@ -133,7 +133,7 @@ func (t *table) add(p *Profile, calls *Calls) {
 		}
 		row.names[nameOf(r)]++
 		if r.End != nil {
-			row.execs = append(row.execs, r.End.User+r.End.System)
+			row.execs.Add(r.End.User + r.End.System)
 		}
 	}
 	for _, f := range p.Failures {
@@ -214,11 +214,11 @@ const enough = 10
 func estimateStartup(rows []*Program) {
 	others := map[bool][]int64{}
 	for _, row := range rows {
-		slices.Sort(row.execs)
-		if n := len(row.execs); n > 0 {
-			row.StartupEach, row.StartupFrom = row.execs[(n-1)*5/100], StartupFew
+		costs := row.execs.Sorted()
+		if n := len(costs); n > 0 {
+			row.StartupEach, row.StartupFrom = costs[(n-1)*5/100], StartupFew
 		}
-		if len(row.execs) >= enough {
+		if len(costs) >= enough {
 			row.StartupFrom = StartupOwn
 			others[row.Emulated] = append(others[row.Emulated], row.StartupEach)
 		}
@@ -226,7 +226,7 @@ func estimateStartup(rows []*Program) {
 	for _, row := range rows {
 		known := others[row.Emulated]
 		slices.Sort(known)
-		if len(known) > 0 && len(row.execs) > 0 && len(row.execs) < enough {
+		if n := row.execs.Seen(); len(known) > 0 && n > 0 && n < enough {
 			if m := known[len(known)/2]; m < row.StartupEach {
 				row.StartupEach, row.StartupFrom = m, StartupOthers
 			}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/xjail/xjail/internal/ui"
+	"github.com/xjail/xjail/profile"
 	"github.com/xjail/xjail/profile/advice"
 )
 
@@ -58,7 +59,7 @@ func printWorthIt(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 		rows = append(rows, []string{cpuSeconds(i.Saving), share(i.Saving, a.Before.CPU), cpuSeconds(left), strconv.FormatInt(i.Execs, 10), cpuSeconds(i.Emulated), cpuSeconds(i.Native), itemName(&i)})
 	}
 	fmt.Fprintln(w, "Worth making native:")
-	if err := ui.Table(w, []string{"SAVES", "SHARE", "LEFT", "EXECS", "EMULATED", "NATIVE", "PROGRAM"}, rows); err != nil {
+	if err := ui.TableWithin(w, o.columns, []string{"SAVES", "SHARE", "LEFT", "EXECS", "EMULATED", "NATIVE", "PROGRAM"}, rows); err != nil {
 		return err
 	}
 	few.print(w)
@@ -70,7 +71,7 @@ func printWorthIt(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 	} else {
 		fmt.Fprint(w, "It is installed by\n")
 	}
-	fmt.Fprintf(w, "  xjail tools install %s --advice %s\n\n", a.Jail, file)
+	fmt.Fprintf(w, "  %s\n\n", profile.CommandLine([]string{"xjail", "tools", "install", a.Jail, "--advice", file}, false))
 	return nil
 }
 
@@ -142,7 +143,7 @@ func printRest(w io.Writer, a *advice.Advice, o *adviceOptions) error {
 		return nil
 	}
 	fmt.Fprintf(w, "Stays emulated, of the %s that are left:\n", cpuSeconds(a.After.CPU))
-	if err := ui.Table(w, []string{"EMULATED", "SHARE", "EXECS", "STATE", "PROGRAM", "WHY"}, rows); err != nil {
+	if err := ui.TableWithin(w, o.columns, []string{"EMULATED", "SHARE", "EXECS", "STATE", "PROGRAM", "WHY"}, rows); err != nil {
 		return err
 	}
 	few.print(w)

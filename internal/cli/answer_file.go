@@ -3,8 +3,10 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -20,6 +22,8 @@ type answerFile struct {
 	io.Writer
 	path string
 	temp *os.File // nil for the standard output
+	// mode is that of the file that is replaced; 0 when there was none.
+	mode fs.FileMode
 }
 
 // answerFile begins an answer. What is there already is replaced when force says
@@ -40,11 +44,31 @@ func (g *globals) answerFile(path string, force, binary bool) (*answerFile, erro
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, writeError(path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := createBeside(path)
 	if err != nil {
 		return nil, writeError(path, err)
 	}
-	return &answerFile{Writer: f, path: path, temp: f}, nil
+	a := &answerFile{Writer: f, path: path, temp: f}
+	if info != nil {
+		a.mode = info.Mode().Perm()
+	}
+	return a, nil
+}
+
+// longestStem is what of a name is in that of the file beside it: names have 255
+// bytes at most.
+const longestStem = 200
+
+// createBeside makes the file that becomes path, with the mode that the umask gives.
+func createBeside(path string) (*os.File, error) {
+	stem := filepath.Base(path)
+	stem = "." + stem[:min(len(stem), longestStem)]
+	for {
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(path), fmt.Sprintf("%s.%08x", stem, rand.Uint32())), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // a name, no secret
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 }
 
 // keep puts the file there.
@@ -52,8 +76,11 @@ func (a *answerFile) keep() error {
 	if a.temp == nil {
 		return nil
 	}
-	err := errors.Join(a.temp.Chmod(0o644), a.temp.Close())
-	if err == nil {
+	var err error
+	if a.mode != 0 {
+		err = a.temp.Chmod(a.mode)
+	}
+	if err = errors.Join(err, a.temp.Close()); err == nil {
 		err = os.Rename(a.temp.Name(), a.path)
 	}
 	if err != nil {
@@ -83,15 +110,22 @@ func (a *answerFile) Write(b []byte) (int, error) {
 // style is that of the terminal, when the answer goes to one.
 func (a *answerFile) style(g *globals, top int) text.Style {
 	s := text.Style{Top: top}
-	f := terminal(g.Stdout)
-	if f == nil || a.temp != nil {
+	if terminal(g.Stdout) == nil || a.temp != nil {
 		return s
 	}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		s.Width = width
-	}
+	s.Width = g.columns()
 	s.Colour = g.Getenv("NO_COLOR") == "" && g.Getenv("TERM") != "dumb"
 	return s
+}
+
+// columns are those of the terminal that the answer goes to; 0 when it goes to none.
+func (g *globals) columns() int {
+	if f := terminal(g.Stdout); f != nil {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
 }
 
 // terminal is w when that is a terminal, and nil otherwise.

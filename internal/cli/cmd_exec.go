@@ -72,7 +72,7 @@ time of both, and which emulated program cost most. xjail profile tells more.` +
 	// Flags after CMD are the command's own.
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&o.stats, "stats", false, "say at the end what ran emulated, and what that cost (Linux)")
+	cmd.Flags().BoolVar(&o.stats, "stats", false, "say at the end what ran emulated, and what that cost")
 	return allowFlagsAfterName(cmd)
 }
 

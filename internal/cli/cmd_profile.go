@@ -38,9 +38,8 @@ stays in use until then; Ctrl-C and SIGTERM end the command. What the command
 leaves running is killed when it ends, and is in the profile.
 
 Nothing that is followed can trace others: strace and gdb fail in the jail with
-"Operation not permitted". Linux on amd64 and arm64 only.
-
-On FreeBSD dtrace(1) follows, and ends with xjail: docs/profile-freebsd.md.
+"Operation not permitted". A Linux host has to be amd64 or arm64; on FreeBSD
+dtrace(1) follows, and ends with xjail: docs/profile-freebsd.md.
 
 A jail that is called like a subcommand goes behind --:
 xjail profile -- NAME CMD.
@@ -60,7 +59,7 @@ xjail profile -- NAME CMD.
 	cmd.Flags().SetInterspersed(false)
 	o.addFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the profile to this `file` (default NAME-DATE-TIME.xprof here)")
-	cmd.Flags().BoolVar(&o.force, "force", false, "write over a file that is there")
+	cmd.Flags().BoolVarP(&o.force, "force", "f", false, "write over a file that is there")
 	cmd.Flags().StringVar(&o.subject, "subject", "", "what the command builds, such as a `package`, for reports over many")
 	cmd.AddCommand(newProfileReport(g), newProfileDiff(g), newProfileAdvice(g))
 	return allowFlagsAfterName(cmd)
@@ -79,10 +78,10 @@ func runProfile(ctx context.Context, g *globals, o *profileOptions, name string,
 	if err != nil {
 		return err
 	}
-	c.Profile = &jail.Profile{Output: file, Force: o.force, Xjail: readVersion().Version, Subject: o.subject}
+	c.Profile = &jail.Profile{Output: file, Force: o.force, Numbered: o.output == "", Xjail: readVersion().Version, Subject: o.subject}
 	status, err := store.Exec(ctx, name, c)
 	if err == nil {
-		g.tellSums(&statsEvent{Type: "profile", File: file, Status: status, Sums: c.Profile.Sums, Unwritten: c.Profile.Unwritten})
+		g.tellSums(&statsEvent{Type: "profile", File: c.Profile.Output, Status: status, Sums: c.Profile.Sums, Unwritten: c.Profile.Unwritten})
 	}
 	return statusError(status, err)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/internal/ui"
 	"github.com/xjail/xjail/jail"
+	"github.com/xjail/xjail/profile"
 	"github.com/xjail/xjail/profile/advice"
 )
 
@@ -44,7 +45,11 @@ type adviceOptions struct {
 	output, check string
 	percent       float64
 	all           bool
+	columns       int // of the terminal; 0 for none
 }
+
+// forAdvice are the flags that have no meaning with --check.
+var forAdvice = []string{"output", "jail", "tools", "threshold", "all"}
 
 func newProfileAdvice(g *globals) *cobra.Command {
 	o := &adviceOptions{}
@@ -78,13 +83,18 @@ func runProfileAdvice(cmd *cobra.Command, g *globals, o *adviceOptions, files []
 	switch {
 	case !(o.percent >= 0 && o.percent <= 100):
 		return fault.New(fault.Usage, "--threshold 0.5", "--threshold %v is no share in percent", o.percent)
-	case o.check != "" && (o.output != "" || o.jail != "" || o.tools != ""):
-		return fault.New(fault.Usage, "leave --output, --jail and --tools out", "--check compares, and gives no advice")
+	case o.check != "" && slices.ContainsFunc(forAdvice, cmd.Flags().Changed):
+		return fault.New(fault.Usage, "leave --"+strings.Join(forAdvice, ", --")+" out", "--check compares, and gives no advice")
 	case slices.Index(files, "-") != lastIndex(files, "-"):
 		return usageError(cmd, "- is given twice, and there is one standard input")
 	}
 	if o.check != "" {
 		return checkAdvice(ctx, g, o.check, files)
+	}
+	if g.canReadAgain(o, files) {
+		if done, err := g.asRoot(); done {
+			return err
+		}
 	}
 	usage, err := readProfiles(ctx, g, files)
 	if err != nil {
@@ -94,12 +104,44 @@ func runProfileAdvice(cmd *cobra.Command, g *globals, o *adviceOptions, files []
 	if err != nil {
 		return err
 	}
-	if name != "" && !readsStdin(files) {
-		if done, err := g.asRoot(); done {
-			return err
+	return adviseOn(ctx, g, o, name, usage)
+}
+
+// canReadAgain tells whether there is a jail to ask, and the command can be run once
+// more for that, as whoever is not root has to: before anything is read, since pipes
+// can be read once, and those of /dev/fd by this process alone.
+func (g *globals) canReadAgain(o *adviceOptions, files []string) bool {
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if regular := err == nil && info.Mode().IsRegular(); !regular && (name != "-" || o.jail == "") {
+			return false
 		}
 	}
-	return adviseOn(ctx, g, o, name, usage)
+	return g.hasJail(cmp.Or(o.jail, jailOf(files[0])))
+}
+
+// jailOf is the jail of a profile; "" when that cannot be read.
+func jailOf(file string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h, err := profile.ReadHeader(f)
+	if err != nil {
+		return ""
+	}
+	return h.Jail
+}
+
+// hasJail tells whether there is such a jail.
+func (g *globals) hasJail(name string) bool {
+	store, err := g.store()
+	if err != nil || name == "" {
+		return false
+	}
+	_, err = store.Load(name)
+	return err == nil
 }
 
 // adviseOn gives the advice, and keeps it.
@@ -124,12 +166,9 @@ func adviseOn(ctx context.Context, g *globals, o *adviceOptions, name string, us
 	if g.json {
 		return g.printJSON(a)
 	}
+	o.columns = g.columns()
 	return printAdvice(g.Stdout, a, o)
 }
-
-// readsStdin tells whether a profile comes from the standard input, which cannot
-// be read twice.
-func readsStdin(files []string) bool { return slices.Contains(files, "-") }
 
 // readProfiles sums profiles; - is the standard input.
 func readProfiles(ctx context.Context, g *globals, files []string) (*advice.Usage, error) {
@@ -256,7 +295,7 @@ func checkAdvice(ctx context.Context, g *globals, file string, files []string) e
 	if g.json {
 		err = g.printJSON(c)
 	} else {
-		err = printCheck(g.Stdout, c)
+		err = printCheck(g.Stdout, c, g.columns())
 	}
 	if err == nil && c.Emulated > 0 {
 		err = fault.New(fault.Partly, "xjail tools list "+c.Jail+" tells which are native", "%d of %d of what was to be native still ran emulated", c.Emulated, len(c.Items))
@@ -264,7 +303,7 @@ func checkAdvice(ctx context.Context, g *globals, file string, files []string) e
 	return err
 }
 
-func printCheck(w io.Writer, c *advice.Check) error {
+func printCheck(w io.Writer, c *advice.Check, columns int) error {
 	fmt.Fprintf(w, "before:    %s of CPU, %s of it emulated\n", cpuSeconds(c.Before.CPU), cpuSeconds(c.Before.Emulated))
 	fmt.Fprintf(w, "predicted: %s, %s emulated\n", cpuSeconds(c.Predicted.CPU), cpuSeconds(c.Predicted.Emulated))
 	fmt.Fprintf(w, "measured:  %s, %s emulated; %.2f times what was predicted\n\n", cpuSeconds(c.Measured.CPU), cpuSeconds(c.Measured.Emulated), c.Ratio)
@@ -273,7 +312,7 @@ func printCheck(w io.Writer, c *advice.Check) error {
 		rows = append(rows, []string{cpuSeconds(i.Before), cpuSeconds(i.Predicted), cpuSeconds(i.Measured), strconv.FormatInt(i.Execs, 10),
 			strconv.FormatInt(i.Now, 10), strconv.FormatInt(i.StillEmulated, 10), printable(i.Name)})
 	}
-	if err := ui.Table(w, []string{"BEFORE", "PREDICTED", "MEASURED", "EXECS", "NOW", "EMULATED", "PROGRAM"}, rows); err != nil {
+	if err := ui.TableWithin(w, columns, []string{"BEFORE", "PREDICTED", "MEASURED", "EXECS", "NOW", "EMULATED", "PROGRAM"}, rows); err != nil {
 		return err
 	}
 	printNotes(w, c.Notes)

@@ -92,11 +92,13 @@ func newToolsInstall(g *globals) *cobra.Command {
 		ValidArgsFunction: completeJailAndTools(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Source = xtools.TwinName
-			if done, err := takeAdvice(g, &req, args[0], advised); done {
-				return err
+			if advised != "" { // it is read, and spoken of, once
+				if done, err := g.asRoot(); done {
+					return err
+				}
 			}
-			if len(args) > 1 {
-				req.Source = args[1]
+			if done, err := takeAdvice(g, &req, args, advised); done {
+				return err
 			}
 			req.Try = !untried
 			return runToolsInstall(cmd.Context(), g, args[0], req)
@@ -108,9 +110,13 @@ func newToolsInstall(g *globals) *cobra.Command {
 	return cmd
 }
 
-// takeAdvice has the programs of an advice installed. It is done when there is
-// nothing to install.
-func takeAdvice(g *globals, req *jail.ToolsRequest, name, file string) (done bool, err error) {
+// takeAdvice has the programs of an advice installed, of the source that the command
+// line names, or else the advice. It is done when there is nothing to install.
+func takeAdvice(g *globals, req *jail.ToolsRequest, args []string, file string) (done bool, err error) {
+	name := args[0]
+	if len(args) > 1 {
+		req.Source = args[1]
+	}
 	if file == "" {
 		return false, nil
 	}
@@ -125,7 +131,13 @@ func takeAdvice(g *globals, req *jail.ToolsRequest, name, file string) (done boo
 	if a.Jail != name {
 		g.warn(fmt.Sprintf("the advice is of jail %s (%s), and applied to %s", printable(a.Jail), printable(a.Arch), name))
 	}
-	if req.Only = a.Install; a.Tools != "" {
+	req.Only = a.Install
+	switch {
+	case len(args) > 1 || a.Tools == "":
+	case a.Tools == xtools.PackName || a.Tools == xtools.NxbName:
+		return true, fault.New(fault.Usage, fmt.Sprintf("xjail tools install %s %s:FILE --advice FILE", name, a.Tools),
+			"the advice is for tools of a file, %s:FILE, and does not say of which", a.Tools)
+	default:
 		req.Source = a.Tools
 	}
 	return false, nil

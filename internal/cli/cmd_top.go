@@ -68,7 +68,7 @@ func runTop(ctx context.Context, g *globals, o *topOptions, name string) error {
 	case g.json:
 		return g.printJSON(first)
 	case o.once || in == nil || out == nil:
-		return printTop(g.Stdout, first, 0, 0)
+		return printTop(g.Stdout, first, g.columns(), 0)
 	}
 	return followTop(ctx, store, o, first, in, out)
 }

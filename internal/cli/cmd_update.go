@@ -103,7 +103,11 @@ func runUpdate(ctx context.Context, g *globals, name string, o *updateOptions) e
 	}
 	if reg != nil {
 		if answer.Poudriere, err = g.renewRegistration(ctx, store, name, reg, answer); err != nil {
-			return fault.Wrap(fault.KindOf(err), err, "the jail is updated, and poudriere was not told", "xjail poudriere register "+name)
+			what := "the jail is updated, and poudriere was not told"
+			if plan.Nothing() {
+				what = "nothing is outdated in the jail, and poudriere was not told of it"
+			}
+			return fault.Wrap(fault.KindOf(err), err, what, "xjail poudriere register "+name)
 		}
 	}
 	return g.printUpdated(answer, "changed")

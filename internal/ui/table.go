@@ -10,6 +10,15 @@ import (
 
 // Table writes rows in aligned columns under a header. No rows, no header.
 func Table(w io.Writer, header []string, rows [][]string) error {
+	return TableWithin(w, 0, header, rows)
+}
+
+// roomy is how many columns words need: what has less room is cut.
+const roomy = 24
+
+// TableWithin is Table on a terminal with so many columns; 0 is no terminal, and
+// fits everything. The last column goes on below itself where it has room enough.
+func TableWithin(w io.Writer, columns int, header []string, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -22,14 +31,39 @@ func Table(w io.Writer, header []string, rows [][]string) error {
 	}
 	for _, row := range rows {
 		var line strings.Builder
-		for i, cell := range row {
+		last := len(row) - 1
+		for i, cell := range row[:last] {
 			line.WriteString(Left(cell, width[i]) + "  ")
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
-			return err
+		begun := line.String()
+		for _, part := range wrap(row[last], columns-Width(begun), columns > 0) {
+			if _, err := fmt.Fprintln(w, Cut(strings.TrimRight(begun+part, " "), columns, "…")); err != nil {
+				return err
+			}
+			begun = strings.Repeat(" ", Width(begun))
 		}
 	}
 	return nil
+}
+
+// wrap makes lines of a text that is to have so much room, if it is.
+func wrap(text string, room int, narrow bool) []string {
+	if !narrow || room < roomy || Width(text) <= room {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case Width(line)+1+Width(word) <= room:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
 }
 
 // Size writes a number of bytes with a binary unit.

@@ -32,6 +32,24 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestTableWithin(t *testing.T) {
+	header, rows := []string{"STATE", "WHY"}, [][]string{{"built", "the build made it: nothing native does the same"}, {"native", ""}, {"x", strings.Repeat("long", 9)}}
+	for columns, want := range map[int]string{
+		0:  "STATE   WHY\nbuilt   the build made it: nothing native does the same\nnative\nx       " + strings.Repeat("long", 9) + "\n",
+		40: "STATE   WHY\nbuilt   the build made it: nothing\n        native does the same\nnative\nx       longlonglonglonglonglonglonglon…\n",
+		20: "STATE   WHY\nbuilt   the build m…\nnative\nx       longlonglon…\n",
+		1:  "…\n…\n…\n…\n",
+	} {
+		var b bytes.Buffer
+		if err := TableWithin(&b, columns, header, rows); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%d columns:\n%s", columns, b.String())
+		}
+	}
+}
+
 // The clock is ours, so the exact bytes can be told.
 func newTestProgress(w *bytes.Buffer, tty bool) (*Progress, *time.Time) {
 	p := NewProgress(w, false)

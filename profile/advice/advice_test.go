@@ -158,7 +158,9 @@ func TestEstimates(t *testing.T) {
 		"all start-up": {[]runs{{n: 100, program: "/p", cost: 20}}, 100, 100, "its cheapest runs"},
 		"much work": {[]runs{{n: 100, program: "/p", cost: 400}, {n: 100, program: "/usr/bin/rm", cost: 25}, {n: 100, program: "/usr/bin/cat", cost: 25}, {n: 9, program: "/usr/bin/mv", cost: 25}},
 			2590, 2610, "what starts cost here"}, // (400-25)/15 + 1
-		"it ran natively too":      {[]runs{{n: 100, program: "/p", cost: 30}, {n: 20, program: "/p", cost: 3, native: true}}, 300, 300, "20 times"},
+		"it ran natively too": {[]runs{{n: 100, program: "/p", cost: 30}, {n: 20, program: "/p", cost: 3, native: true}}, 300, 300, "20 times"},
+		"it ran natively very often": {[]runs{{n: 100, program: "/p", cost: 30, fork: true}, {n: 100, program: "/p", cost: 30}, {n: 140000, program: "/p", cost: 3, native: true},
+			{n: 140000, program: "/p", cost: 2, native: true, fork: true}}, 500, 500, "140000 times"},
 		"natively, but only twice": {[]runs{{n: 100, program: "/p", cost: 20}, {n: 2, program: "/p", cost: 3, native: true}}, 100, 100, "cheapest"},
 		"much work, and alone":     {[]runs{{n: 100, program: "/p", cost: 400}}, 2590, 2610, "what starts cost here"},
 		"others ran natively": {[]runs{{n: 100, program: "/p", cost: 20}, {n: 20, program: "/q", cost: 2, native: true}, {n: 5, program: "/r", cost: 9, native: true},

@@ -54,12 +54,12 @@ func (u *Usage) reference() Reference {
 // typical is what one of part programs costs less than.
 func (u *Usage) typical(usual int64, part int, of func(*program) *tally) (cost int64, measured bool) {
 	var starts []int64
-	runs := 0
+	runs := int64(0)
 	for _, p := range u.programs {
 		t := of(p)
-		if len(t.costs) > 0 {
+		if n := t.costs.Seen(); n > 0 {
 			starts = append(starts, t.cheap())
-			runs += len(t.costs)
+			runs += n
 		}
 	}
 	if runs < enough || len(starts) < several {
@@ -75,17 +75,17 @@ func (r Reference) estimate(p *program) (cost int64, basis string) {
 	e := &p.emulated
 	execs, basis := r.execs(p)
 	forks := r.each(&e.forks, r.NativeFork, e.forks.cheap())
-	if n := len(p.native.forks.costs); n >= enough {
-		forks = scale(p.native.forks.cpu, e.forks.count, int64(n))
+	if n := p.native.forks.costs.Seen(); n >= enough {
+		forks = scale(p.native.forks.cpu, e.forks.count, n)
 	}
 	return min(execs, e.execs.cpu) + min(forks, e.forks.cpu), basis
 }
 
 func (r Reference) execs(p *program) (int64, string) {
 	e := &p.emulated.execs
-	if n := len(p.native.execs.costs); n >= enough {
-		mean := p.native.execs.cpu / int64(n)
-		return scale(p.native.execs.cpu, e.count, int64(n)), fmt.Sprintf("it also ran natively, %d times, at %s each", n, Milliseconds(mean))
+	if n := p.native.execs.costs.Seen(); n >= enough {
+		mean := p.native.execs.cpu / n
+		return scale(p.native.execs.cpu, e.count, n), fmt.Sprintf("it also ran natively, %d times, at %s each", n, Milliseconds(mean))
 	}
 	start := e.cheap()
 	how := "its cheapest runs"

@@ -60,8 +60,7 @@ func (s *side) cpu() int64 { return s.execs.cpu + s.forks.cpu }
 type tally struct {
 	count int64
 	cpu   int64
-	costs []int64
-	seed  uint64
+	costs profile.Costs
 }
 
 func (t *tally) add(e *profile.End) {
@@ -71,23 +70,7 @@ func (t *tally) add(e *profile.End) {
 	}
 	cost := cpuOf(e)
 	t.cpu += cost
-	t.keep(cost)
-}
-
-// costsKept bounds memory: a bulk run has hundreds of millions of execs.
-const costsKept = 1 << 16
-
-// keep keeps a cost, of very many an even sample.
-func (t *tally) keep(cost int64) {
-	if len(t.costs) < costsKept {
-		t.costs = append(t.costs, cost)
-		return
-	}
-	// Any sequence will do that does not go with the costs, and is the same each time.
-	t.seed = t.seed*6364136223846793005 + 1442695040888963407
-	if at := (t.seed >> 20) % uint64(t.count); at < costsKept {
-		t.costs[at] = cost
-	}
+	t.costs.Add(cost)
 }
 
 // longest keeps the sums of a damaged profile from overflowing: a fortnight.
@@ -101,11 +84,11 @@ func cpuOf(e *profile.End) int64 {
 // cheap is the cost that a tenth of the runs stay below: what a start costs. 0
 // when none has ended.
 func (t *tally) cheap() int64 {
-	if len(t.costs) == 0 {
+	costs := t.costs.Sorted()
+	if len(costs) == 0 {
 		return 0
 	}
-	slices.Sort(t.costs)
-	return t.costs[len(t.costs)/10]
+	return costs[len(costs)/10]
 }
 
 // NewUsage is empty.

@@ -92,12 +92,37 @@ func ticks(from, to int64) []tick {
 	return list
 }
 
-// span is what a chart of runs shows: a run, or a profile.
+// span is what a chart of runs shows: a run, or a profile. What it is called is
+// found out of those that are drawn.
 type span struct {
 	from, to int64
-	name     string
-	emulated bool
-	title    func() string
+	run      *profile.Run
+	source   *profile.Source
+}
+
+func (s span) emulated() bool {
+	if s.run == nil {
+		return s.source.Totals.Share >= 0.5
+	}
+	return s.run.Emulated()
+}
+
+func (s span) name() string {
+	switch {
+	case s.run == nil:
+		return profile.Printable(s.source.Name())
+	case s.run.File != "":
+		return base(profile.Printable(s.run.File))
+	}
+	return base(profile.Printable(s.run.Program))
+}
+
+func (s span) title() string {
+	if s.run != nil {
+		return runTitle(s.run, s.from, s.to)
+	}
+	t := &s.source.Totals
+	return fmt.Sprintf("%s: %s s, CPU %s s, emulated %.1f %%", s.name(), seconds(t.Elapsed), seconds(t.All.CPU), 100*t.Share)
 }
 
 // lanes is a chart of runs between two times.
@@ -147,15 +172,21 @@ func lanesOf(spans []span, elapsed int64) []lanes {
 func lanesBetween(spans []span, from, to int64) lanes {
 	l := lanes{Label: fmt.Sprintf("%s s to %s s", seconds(from), seconds(to)), Ticks: ticks(from, to)}
 	var in []span
+	total := 0
+	length := func(s span) int64 { return min(s.to, to) - max(s.from, from) }
+	longest := func() {
+		slices.SortStableFunc(in, func(a, b span) int { return cmp.Compare(length(b), length(a)) })
+		in = in[:min(len(in), maxBars)]
+	}
 	for _, s := range spans {
 		if s.from < to && s.to > from {
-			in = append(in, s)
+			total++
+			if in = append(in, s); len(in) >= 8*maxBars {
+				longest()
+			}
 		}
 	}
-	total := len(in)
-	length := func(s span) int64 { return min(s.to, to) - max(s.from, from) }
-	slices.SortStableFunc(in, func(a, b span) int { return cmp.Compare(length(b), length(a)) })
-	in = in[:min(len(in), maxBars)]
+	longest()
 	slices.SortStableFunc(in, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to))
 	})
@@ -171,10 +202,10 @@ func lanesBetween(spans []span, from, to int64) lanes {
 			free = append(free, 0)
 		}
 		free[lane] = s.to
-		b := bar{X: float64(max(s.from, from)-from) * scale, Y: float64(lane) * laneHeight, Class: class(s.emulated), Title: s.title()}
+		b := bar{X: float64(max(s.from, from)-from) * scale, Y: float64(lane) * laneHeight, Class: class(s.emulated()), Title: s.title()}
 		b.W = max(float64(length(s))*scale, 0.5)
 		if room := int((b.W - 4) / letter); room >= 3 {
-			b.Name = shorten(s.name, room)
+			b.Name = shorten(s.name(), room)
 		}
 		l.Bars = append(l.Bars, b)
 	}
@@ -188,14 +219,9 @@ func spansOf(p *profile.Profile) []span {
 	all := make([]span, 0, len(p.Runs))
 	for i, r := range p.Runs {
 		from, to := calls.Span(i)
-		if to <= from {
-			continue
+		if to > from {
+			all = append(all, span{from: from, to: to, run: r})
 		}
-		name := r.Program
-		if r.File != "" {
-			name = r.File
-		}
-		all = append(all, span{from, to, base(profile.Printable(name)), r.Emulated(), func() string { return runTitle(r, from, to) }})
 	}
 	return all
 }
@@ -216,10 +242,7 @@ func runTitle(r *profile.Run, from, to int64) string {
 func sourceSpans(r *profile.Report) []span {
 	var list []span
 	for _, s := range r.Profiles {
-		name := profile.Printable(s.Name())
-		list = append(list, span{s.Offset, s.Offset + s.Totals.Elapsed, name, s.Totals.Share >= 0.5, func() string {
-			return fmt.Sprintf("%s: %s s, CPU %s s, emulated %.1f %%", name, seconds(s.Totals.Elapsed), seconds(s.Totals.All.CPU), 100*s.Totals.Share)
-		}})
+		list = append(list, span{from: s.Offset, to: s.Offset + s.Totals.Elapsed, source: s})
 	}
 	return list
 }

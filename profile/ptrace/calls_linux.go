@@ -62,8 +62,9 @@ func (t *Tracer) message(tid int) (int, syscall.Errno) {
 // wait waits until something has stopped or ended. The kernel says so again until
 // it is resumed, or reaped.
 func (t *Tracer) wait() error {
-	for {
-		errno := t.waitOnce()
+	// What Go's runtime interrupts has lasted already: it may know of the rest.
+	for raw := t.raw; ; raw = false {
+		errno := t.waitOnce(raw)
 		if errno == 0 {
 			return nil
 		}
@@ -80,9 +81,9 @@ func (t *Tracer) wait() error {
 // not be inlined: it is stopped where a function begins.
 //
 //go:noinline
-func (t *Tracer) waitOnce() syscall.Errno {
+func (t *Tracer) waitOnce(raw bool) syscall.Errno {
 	const what = unix.WEXITED | unix.WSTOPPED | unix.WALL | unix.WNOWAIT
-	if !t.raw {
+	if !raw {
 		_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&t.seen)), what, 0, 0)
 		return errno
 	}

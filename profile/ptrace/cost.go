@@ -22,6 +22,15 @@ func (c clocks) split() (user, system int64) {
 	return c.run - system, system
 }
 
+// after is what is left of times when those of before are taken off. How ticks split
+// a time changes while it grows, so only the sum can be told from the parts.
+func (c clocks) after(user, system int64) (int64, int64) {
+	before, _ := c.split()
+	all := max(user+system-c.run, 0)
+	user = min(max(user-before, 0), all)
+	return user, all - user
+}
+
 // account divides the time of a process between the runs that it has been.
 type account struct {
 	last         int64 // clocks.run when the run began

@@ -1,7 +1,7 @@
 package ptrace
 
 // Emulator is a file that runs foreign programs. A process that runs it is
-// emulated.
+// emulated. Without Dev and Ino it is known by its name alone, when it is gone.
 type Emulator struct {
 	Path string // as a Run names it
 	Dev  uint64

@@ -3,6 +3,8 @@ package ptrace
 import (
 	"bytes"
 	"path"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,23 +16,31 @@ import (
 )
 
 // enterExec is a thread that calls execve(2): what it asks for is still to be read
-// where it is.
-func (t *Tracer) enterExec(tid int, th *thread) {
+// where it is. It may be another call, which a filter of the command's own stops;
+// that is told.
+func (t *Tracer) enterExec(tid int, th *thread) bool {
 	if errno := t.info(tid); errno != 0 {
 		if errno != unix.ESRCH && t.err == nil {
 			t.err = fault.Wrap(fault.Unsupported, errno, "ask what the command calls", "a profile needs Linux 5.3")
 		}
-		return
+		return true
 	}
-	th.call.dir = unix.AT_FDCWD
+	if !slices.Contains(execCalls[runtime.GOARCH], execCall{t.call.arch, uint32(t.call.number)}) {
+		return false
+	}
+	th.call.seen, th.call.dir = true, unix.AT_FDCWD
 	name := t.call.args[0]
 	if isAt(t.call.arch, uint32(t.call.number)) {
 		th.call.dir = int(int32(t.call.args[0]))
 		name = t.call.args[1]
 	}
 	b := t.text[:unix.PathMax]
-	n := bytes.IndexByte(b[:t.read(tid, name, b)], 0)
-	th.call.file = t.intern(b[:max(n, 0)])
+	b = b[:t.read(tid, name, b)]
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		b = b[:n]
+	}
+	th.call.file = t.intern(b)
+	return true
 }
 
 // intern makes a string of bytes that mostly were one before.
@@ -66,9 +76,13 @@ func (t *Tracer) failedExec(tid int, th *thread) {
 	t.sink.Fail(&profile.Failure{Run: th.p.id, At: t.now(), File: t.absolute(tid, th), Error: name})
 }
 
-// absolute is the file that a thread asked for, as the jail sees it.
+// absolute is the file that a thread asked for, as the jail sees it; "" when it
+// named none, or is not known to have asked.
 func (t *Tracer) absolute(tid int, th *thread) string {
 	file := th.call.file
+	if !th.call.seen || file == "" && th.call.dir == unix.AT_FDCWD {
+		return ""
+	}
 	if path.IsAbs(file) {
 		if root := t.link(tid, "/root"); root != "/" && root != "" {
 			return path.Join(root, file)
@@ -118,6 +132,7 @@ func (t *Tracer) execed(tid int, th *thread) {
 	p.id, p.threads, p.rss, p.dying = t.runs, 0, 0, false
 	run := profile.Run{ID: p.id, Replaced: replaced, PID: p.pid, At: at}
 	t.describe(tid, th, &run)
+	th.call.seen = false // a filter of its own can keep the next one from stopping
 	p.program, p.emulator = run.Program, run.Emulator
 	t.sink.Begin(&run)
 	if first && t.Started != nil {
@@ -134,9 +149,11 @@ func (t *Tracer) describe(tid int, th *thread, run *profile.Run) {
 	t.began = tid
 	s := t.stack.read(t.call.sp, word)
 	run.Argv, run.Cut = s.argv, s.cut
-	if run.Argv == nil {
-		run.Argv = []string{} // without, it would be a fork
-	}
+	defer func() {
+		if len(run.Argv) == 0 { // without any, it would be a fork
+			run.Argv, run.Cut = []string{path.Base(run.Program)}, true
+		}
+	}()
 	var exe unix.Stat_t
 	what := "/exe"
 	if unix.Fstatat(t.proc, strconv.Itoa(tid)+what, &exe, 0) != nil {
@@ -144,7 +161,11 @@ func (t *Tracer) describe(tid int, th *thread, run *profile.Run) {
 		run.Program = t.absolute(tid, th)
 		return
 	}
-	if e := t.emulatorOf(&exe); e != nil {
+	e := t.emulatorOf(&exe)
+	if e == nil && (s.execFD >= 0 || exe.Nlink == 0) {
+		e = t.replaced(tid, s.execFD >= 0)
+	}
+	if e != nil {
 		run.Emulator = e.Path
 		what = t.emulated(tid, th, run, &s, e, &exe)
 	}
@@ -152,6 +173,22 @@ func (t *Tracer) describe(tid int, th *thread, run *profile.Run) {
 		run.Program = t.link(tid, what)
 	}
 	t.file(tid, th, run, &exe)
+}
+
+// replaced is an emulator that is none of the known files, for the kernel opened it
+// before another took its place: it has the name left, and perhaps a program that was
+// opened for it, which only binfmt_misc does. nil when it is none.
+func (t *Tracer) replaced(tid int, opened bool) *Emulator {
+	name := t.link(tid, "/exe")
+	for i := range t.emulators {
+		if e := &t.emulators[i]; e.Path == name {
+			return e
+		}
+	}
+	if opened {
+		return &Emulator{Path: name}
+	}
+	return nil
 }
 
 func (t *Tracer) emulatorOf(st *unix.Stat_t) *Emulator {
@@ -199,7 +236,7 @@ func (t *Tracer) emulated(tid int, th *thread, run *profile.Run, s *stack, e *Em
 // file says what execve(2) was given, when it is not the program itself, and
 // whether it is a script. The program is prog.
 func (t *Tracer) file(tid int, th *thread, run *profile.Run, prog *unix.Stat_t) {
-	if th.call.file == run.Program {
+	if !th.call.seen || th.call.file == run.Program {
 		return
 	}
 	file := t.absolute(tid, th)

@@ -49,6 +49,7 @@ type thread struct {
 	p *process // nil while nobody has said what it is a child of
 	// call is the execve(2) that it is in.
 	call struct {
+		seen bool // it stopped at the call's entry
 		file string
 		dir  int // of execveat(2)
 	}
@@ -149,8 +150,7 @@ func (t *Tracer) Finish() profile.Close {
 	}
 	var ru unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_CHILDREN, &ru)
-	user, system := t.before.split()
-	c.User, c.System = max(ru.Utime.Nano()-user, 0), max(ru.Stime.Nano()-system, 0)
+	c.User, c.System = t.before.after(ru.Utime.Nano(), ru.Stime.Nano())
 	c.At = t.now()
 	return c
 }
@@ -192,14 +192,15 @@ func (t *Tracer) stopped(tid int, status int32) {
 		t.resume(unix.PTRACE_CONT, tid, uintptr(status))
 		return
 	case event == unix.PTRACE_EVENT_SECCOMP:
-		t.enterExec(tid, th)
-		t.resume(unix.PTRACE_SYSCALL, tid, 0)
-		return
+		if t.enterExec(tid, th) {
+			t.resume(unix.PTRACE_SYSCALL, tid, 0)
+			return
+		}
 	case event == unix.PTRACE_EVENT_EXEC:
 		t.execed(tid, th)
 	case event == unix.PTRACE_EVENT_FORK, event == unix.PTRACE_EVENT_VFORK, event == unix.PTRACE_EVENT_CLONE:
 		if child, errno := t.message(tid); errno == 0 {
-			t.born(th.p, child, event == unix.PTRACE_EVENT_CLONE)
+			t.born(th.p, child)
 		}
 	case event == unix.PTRACE_EVENT_EXIT:
 		t.exiting(tid, th.p)
@@ -223,8 +224,10 @@ func (t *Tracer) groupStop(tid int, signal unix.Signal) {
 	}
 }
 
-// born is a parent's word that it has made a process or a thread.
-func (t *Tracer) born(parent *process, tid int, perhapsThread bool) {
+// born is a parent's word that it has made a process or a thread. Which event it
+// was does not tell: clone(2) of a thread may name a signal, as fork does, or wait,
+// as vfork does.
+func (t *Tracer) born(parent *process, tid int) {
 	th := t.threads[tid]
 	if _, ok := t.early[tid]; ok {
 		delete(t.early, tid)
@@ -242,7 +245,7 @@ func (t *Tracer) born(parent *process, tid int, perhapsThread bool) {
 		t.unknown--
 		defer t.resume(unix.PTRACE_CONT, tid, 0)
 	}
-	if perhapsThread && unix.Tgkill(parent.pid, tid, 0) == nil {
+	if unix.Tgkill(parent.pid, tid, 0) == nil {
 		th.p = parent
 		parent.threads++
 		return

@@ -71,16 +71,18 @@ func truthOf(rounds int, root bool) map[string]int {
 	const program, fork = "program ", "fork "
 	want := map[string]int{
 		program + "truth exit 42":            1,
-		program + "true exit 0":              4*rounds + 3, // the orphans, a thread, a relative path and execveat
+		program + "true exit 0":              4*rounds + 4, // the orphans, two threads, a relative path and execveat
 		program + "true script exit 0":       rounds,
 		program + "emulated emulated exit 0": 2 * rounds,
 		program + "escript emulated exit 0":  rounds, // for the kernel an emulator like any
-		fork + "truth exec":                  8*rounds + 3,
+		fork + "truth exec":                  8*rounds + 4,
 		fork + "truth exit 0":                rounds, // between the driver and the orphans
 		fork + "truth exit 3":                rounds,
 		fork + "truth signal 15":             rounds,
 		fork + "truth exit 10":               1, // with threads
 		fork + "truth exit 11":               1,
+		fork + "truth exit 12":               1, // with an odd thread
+		fork + "truth exit 13":               1, // with a filter
 		fork + "truth signal 11":             1,
 		fork + "truth exit 5":                1, // stopped
 		fork + "truth signal 9":              1,
@@ -88,6 +90,7 @@ func truthOf(rounds int, root bool) map[string]int {
 		fork + "truth exit 7":                5, // ignored
 		fork + "truth exit 8":                1,
 		"fail ENOENT nothing":                rounds,
+		"fail ENOENT .":                      rounds, // what has no name
 		"fail EACCES plain":                  rounds,
 		"fail ENOEXEC text":                  rounds,
 		"fail ENOTDIR true":                  rounds,
@@ -222,7 +225,7 @@ func checkDetails(t *testing.T, p *profile.Profile, dir string) {
 			t.Errorf("%+v is no link", r)
 		}
 	}
-	if threads[10] != 4 || threads[11] != 4 || threads[3] != 0 {
+	if threads[10] != 4 || threads[11] != 4 || threads[12] != 1 || threads[3] != 0 {
 		t.Errorf("threads by status: %v", threads)
 	}
 }

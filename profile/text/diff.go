@@ -12,7 +12,7 @@ import (
 func Diff(w io.Writer, d *profile.Diff, s Style) error {
 	var b strings.Builder
 	for i, p := range []*profile.Source{d.Before, d.After} {
-		fmt.Fprintln(&b, s.cut([]string{"before  ", "after   "}[i]+profile.Printable(p.File)+": "+profile.CommandLine(p.Command, false)+", "+ending(p)))
+		fmt.Fprintln(&b, s.cut([]string{"before  ", "after   "}[i]+profile.Printable(p.File)+": "+commandLine(p.Command, false)+", "+ending(p)))
 		fmt.Fprintln(&b, s.cut("        "+origin(p)))
 	}
 	for _, n := range d.Notes {

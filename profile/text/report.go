@@ -27,7 +27,7 @@ func heading(w io.Writer, r *profile.Report, s Style) error {
 	var b strings.Builder
 	if len(r.Profiles) == 1 {
 		p := r.Profiles[0]
-		title := "profile of " + profile.CommandLine(p.Command, false)
+		title := "profile of " + commandLine(p.Command, false)
 		if p.Subject != "" {
 			title = profile.Printable(p.Subject) + ": " + title
 		}
@@ -278,9 +278,13 @@ func largest(w io.Writer, r *profile.Report, s Style) error {
 // limit. The JSON has all of it.
 const maxCommand = 160
 
+func commandLine(argv []string, cut bool) string {
+	return Style{Width: maxCommand}.cut(profile.CommandLine(argv, cut))
+}
+
 // command is what was started, by its arguments.
 func command(n *profile.Notable) string {
-	text := Style{Width: maxCommand}.cut(profile.CommandLine(n.Argv, n.Cut))
+	text := commandLine(n.Argv, n.Cut)
 	if text == "" {
 		text = profile.Printable(n.Program)
 	}

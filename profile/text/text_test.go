@@ -93,3 +93,18 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 }
+
+// A command of a hundred thousand letters is named, and not shown.
+func TestLongCommand(t *testing.T) {
+	h := profiletest.Header()
+	h.Command = []string{"sh", "-c", strings.Repeat("true; ", 20000)}
+	long := profiletest.NewMaker(t, h).Close(10, 0, 0)
+	if got := report(t, text.Style{}, profile.Options{}, long); len(got) > 2000 || !bytes.Contains(got, []byte("profile of sh -c 'true; ")) {
+		t.Errorf("%d bytes: %.200s", len(got), got)
+	}
+	var out bytes.Buffer
+	d := profile.Compare(profiletest.Read(t, long), profiletest.Read(t, profiletest.Build(t)), "a", "b", profile.DiffOptions{})
+	if err := text.Diff(&out, d, text.Style{Top: 1}); err != nil || out.Len() > 4000 || !strings.Contains(out.String(), "the commands differ: sh -c 'true; ") {
+		t.Errorf("%v, %d bytes: %.300s", err, out.Len(), out.String())
+	}
+}

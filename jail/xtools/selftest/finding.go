@@ -26,6 +26,8 @@ type Finding struct {
 	// Evidence are lines that show it: what was said by either side, files,
 	// sections.
 	Evidence []string `json:"evidence,omitempty"`
+	// Omitted is how many lines of evidence were left out.
+	Omitted int `json:"evidence_omitted,omitempty"`
 	// Kind sorts a failure, and is the exit status; 0 when nothing failed.
 	Kind fault.Kind `json:"code,omitempty"`
 }
@@ -44,6 +46,7 @@ type report struct {
 }
 
 func (r *report) add(f Finding) {
+	f.Omitted = max(0, len(f.Evidence)-evidenceMax)
 	f.Evidence = short(f.Evidence)
 	r.list = append(r.list, f)
 	if r.told != nil {

@@ -145,13 +145,14 @@ func (t *test) prepare(work, name string, list []step) error {
 }
 
 // script is the text that runs steps. Each begins with a line of its name, which
-// shows that the script goes on.
+// shows that the script goes on. One about many files may have none to be about,
+// and parentheses around nothing are an error of syntax.
 func script(name string, list []step) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cd %s || exit 1\numask 022\n", Dir)
 	for _, s := range list {
 		at := name + "/" + s.name
-		fmt.Fprintf(&b, "echo '%s%s'\n(\n%s\n) >%s.out 2>%s.err </dev/null\necho $? >%s.rc\n", mark, s.name, s.script, at, at, at)
+		fmt.Fprintf(&b, "echo '%s%s'\n(\n:\n%s\n) >%s.out 2>%s.err </dev/null\necho $? >%s.rc\n", mark, s.name, s.script, at, at, at)
 	}
 	return b.String()
 }

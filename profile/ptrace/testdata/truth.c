@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -89,6 +90,14 @@ static void fails(const char *file, int err)
 		die(file);
 }
 
+static void fails_as(const char *file, int err)
+{
+	char *argv[] = {0, 0}, *env[] = {0};
+	argv[0] = (char *)file;
+	if (execve(file, argv, env) == 0 || errno != err)
+		die("execve");
+}
+
 /* The middle one ends at once; the last becomes a program when it is an orphan. */
 static void doubled(void)
 {
@@ -147,6 +156,61 @@ static void threads(void *(*start)(void *), void *arg, int join, int status)
 		_exit(status);
 	}
 	expect(pid, status << 8, "threads");
+}
+
+/* One of several threads becomes a program. */
+static void crowd(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t t;
+		int i;
+		for (i = 0; i < 5; i++)
+			if (pthread_create(&t, 0, i == 3 ? becomes : forever, "true") != 0)
+				_exit(96);
+		forever(0);
+	}
+	expect(pid, 0, "crowd");
+}
+
+static volatile int alive;
+static int odd_thread(void *arg)
+{
+	alive = 1;
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+/* A thread that is made with a signal, as a process is. */
+static void odd(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		static char stack[65536] __attribute__((aligned(16)));
+		if (clone(odd_thread, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | SIGCHLD, 0) < 0)
+			_exit(89);
+		while (!alive)
+			sched_yield();
+		_exit(12);
+	}
+	expect(pid, 12 << 8, "odd thread");
+}
+
+/* A filter of its own stops another call for a tracer. */
+static void filtered(void)
+{
+	struct { unsigned short code; unsigned char jt, jf; unsigned k; } prog[] = {
+		{0x20, 0, 0, 0}, {0x15, 0, 1, SYS_fchdir}, {0x06, 0, 0, 0x7ff00007}, {0x06, 0, 0, 0x7fff0000},
+	};
+	struct { unsigned short len; void *prog; } filter = {4, prog};
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, 2, &filter) != 0)
+			_exit(88);
+		fchdir(-1);
+		_exit(13);
+	}
+	expect(pid, 13 << 8, "filter");
 }
 
 static void crash(void)
@@ -315,11 +379,15 @@ int main(int argc, char **argv)
 		fails("plain", EACCES);
 		fails("text", ENOEXEC);
 		fails("true/true", ENOTDIR);
+		fails_as("", ENOENT);
 	}
 	busy();
 	threads(nothing, 0, 1, 10);
 	threads(forever, 0, 0, 11);
 	threads(becomes, "true", 1, 0);
+	crowd();
+	odd();
+	filtered();
 	crash();
 	stops();
 	without_signal();
