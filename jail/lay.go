@@ -34,6 +34,9 @@ type overlayFile struct {
 func (s Store) newOverlay(m *xtools.Manifest) *overlay {
 	o := &overlay{Farm: filepath.Join(s.Dir, m.Farm), Modules: m.Modules}
 	for _, f := range m.Files {
+		if f.Original == nil && m.InTree(f.Path) {
+			continue
+		}
 		o.Files = append(o.Files, newOverlayFile(f))
 	}
 	for _, f := range m.Interpreters {

@@ -141,5 +141,11 @@ func (c *chooser) libraryPackages() map[string]bool {
 	return libs
 }
 
-// triplet is the machine's name as names of packages have it.
-func triplet(a *arch.Arch) string { return strings.ReplaceAll(a.GNU, "_", "-") }
+// triplet is the machine's name as names of packages have it. Compilers call i386, whose
+// directories of libraries are i386-linux-gnu, i686.
+func triplet(a *arch.Arch) string {
+	if rest, ok := strings.CutPrefix(a.GNU, "i386-"); ok {
+		return "i686-" + rest
+	}
+	return strings.ReplaceAll(a.GNU, "_", "-")
+}

@@ -65,6 +65,7 @@ type farmBuild struct {
 	local  bool // see compilerPath
 	// revisions are those of the root's compilers, by the native package.
 	revisions map[string]string
+	loader    string // where the twin has it
 
 	scripts *scriptSet
 	perl    Tree // how much perl's modules are
@@ -91,9 +92,9 @@ func wantsLibrary(host *arch.Arch, name string) bool {
 }
 
 // extras are what programs load by themselves, of the libraries' directory:
-// libc's character sets and name services, and the library of fakeroot, which
-// comes by LD_PRELOAD.
-var extras = []string{"gconv/*", "libnss_*.so.2", "libfakeroot/*.so"}
+// libc's character sets and name services, gawk's extensions, and the library of
+// fakeroot, which comes by LD_PRELOAD.
+var extras = []string{"gconv/*", "libnss_*.so.2", "libfakeroot/*.so", "gawk/*.so"}
 
 // read is the object at a path of the stage; nil when there is none or it is no
 // ELF file.
@@ -189,13 +190,18 @@ func (b *farmBuild) judge(name string) (string, error) {
 	case o.asks && !matches(b.policy.Asks, path.Base(name)):
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
-	return "", nil
+	return b.names(name, o)
 }
 
 // lacks says what a program needs that is not there; "" when it has all. That is
 // no reason to do without the others, unless it is one that pays.
 func (b *farmBuild) lacks(name string) (string, error) {
-	_, err := b.shelf().closure([]string{name})
+	libs, err := b.shelf().closure([]string{name})
+	for _, lib := range libs {
+		if why := b.policy.LibraryWhy(path.Base(lib)); why != "" && !matches(b.policy.Allow, path.Base(name)) {
+			return "needs " + path.Base(lib) + ", which " + why, nil
+		}
+	}
 	if err != nil && fault.KindOf(err) == fault.NotFound && !b.policy.PaysOff(path.Base(name)) {
 		return err.Error(), nil
 	}
@@ -230,32 +236,34 @@ func (b *farmBuild) putLoader(names []string) error {
 		if o.Interp == "" {
 			continue
 		}
-		if b.farm.Interp == "" {
-			b.farm.Interp = o.Interp
+		if b.loader == "" {
+			b.loader = o.Interp
 		}
-		if o.Interp != b.farm.Interp {
-			return fault.New(fault.Unsupported, "", "/%s asks for the loader %s, others for %s", name, o.Interp, b.farm.Interp)
+		if o.Interp != b.loader {
+			return fault.New(fault.Unsupported, "", "/%s asks for the loader %s, others for %s", name, o.Interp, b.loader)
 		}
 	}
-	if b.farm.Interp == "" {
+	if b.loader == "" {
 		return nil
 	}
-	if !slices.Contains(b.host.Linkers["linux"], b.farm.Interp) {
-		return fault.New(fault.Unsupported, "", "the programs ask for the loader %s, which is not one of %s", b.farm.Interp, b.host.Name)
+	if !slices.Contains(b.host.Linkers["linux"], b.loader) {
+		return fault.New(fault.Unsupported, "", "the programs ask for the loader %s, which is not one of %s", b.loader, b.host.Name)
 	}
-	text, err := b.text(mergedUsr(b.farm.Interp[1:]))
+	text, err := b.text(mergedUsr(b.loader[1:]))
 	if err != nil {
 		return err
 	}
 	if err := fitLoader(text); err != nil {
-		return fault.Wrap(fault.KindOf(err), err, b.farm.Interp, "")
+		return fault.Wrap(fault.KindOf(err), err, b.loader, "")
 	}
-	for _, name := range []string{b.farm.Interp[1:], path.Join(libDir(b.host), path.Base(b.farm.Interp))} {
+	b.farm.Interp = loaderPlace(b.host, b.loader)
+	source := loaderSource(b.host, b.farm.Interp)
+	for _, name := range []string{source, path.Join(libDir(b.host), path.Base(b.loader))} {
 		if err := b.put(name, text, 0o755); err != nil {
 			return err
 		}
 	}
-	b.describe(b.farm.Interp[1:], b.stage.owner[b.stage.real(mergedUsr(b.farm.Interp[1:]))], text)
+	b.describe(source, b.stage.owner[b.stage.real(mergedUsr(b.loader[1:]))], text)
 	return nil
 }
 
@@ -275,6 +283,12 @@ func (b *farmBuild) putProgram(name string) error {
 		nativeDriver(text)
 	}
 	setRevision(text, b.revisions[owner.Name])
+	if matches(b.policy.Searches, path.Base(name)) {
+		moveString(text, "/"+libDir(b.host), "/"+libDir(b.target)) // or it is rejected
+	}
+	if err := setLoader(text, b.farm.Interp); err != nil {
+		return err
+	}
 	for _, c := range b.choices {
 		if c.own.source == name {
 			return b.putChooser(c, owner, text)
@@ -323,7 +337,7 @@ func (b *farmBuild) putLibraries(names []string) error {
 	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files + b.beside.Files, Bytes: b.perl.Bytes + b.beside.Bytes}
 	var known []string
 	for _, name := range append(more, libs...) {
-		if path.Base(name) == path.Base(b.farm.Interp) {
+		if path.Base(name) == path.Base(b.loader) {
 			continue // it is there already
 		}
 		n, err := b.putLibrary(name)

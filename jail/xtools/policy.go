@@ -32,6 +32,15 @@ type Policy struct {
 	Pays []string `yaml:"pays"`
 	// Asks are programs that call uname(2) and may be native all the same.
 	Asks []string `yaml:"asks"`
+	// Searches are programs in which the directory of the libraries of the
+	// architecture that they are built for becomes the root's.
+	Searches []string `yaml:"searches"`
+	// Names are programs that name a directory of libraries of their own architecture,
+	// and may be native all the same.
+	Names []string `yaml:"names"`
+	// Libraries are patterns of names of libraries: programs that need one stay as
+	// they are, each with its reason.
+	Libraries map[string]string `yaml:"libraries"`
 	// Never are programs that stay as they are, each with its reason.
 	Never map[string]string `yaml:"never"`
 	// Scripts are scripts that a native interpreter may run: by the package, the
@@ -67,7 +76,7 @@ func parsePolicy(text []byte) (*Policy, error) {
 
 // check refuses patterns that cannot be used, and exceptions without a reason.
 func (p *Policy) check() error {
-	for _, list := range [][]string{p.Programs, p.Plugins, p.Pays, p.Asks, p.Allow, p.Directories} {
+	for _, list := range [][]string{p.Programs, p.Plugins, p.Pays, p.Asks, p.Searches, p.Names, p.Allow, p.Directories} {
 		for _, pattern := range list {
 			if err := checkPattern(pattern); err != nil {
 				return err
@@ -75,6 +84,9 @@ func (p *Policy) check() error {
 		}
 	}
 	if err := checkReasons("never", "why it stays", p.Never); err != nil {
+		return err
+	}
+	if err := checkReasons("libraries", "why what needs it stays", p.Libraries); err != nil {
 		return err
 	}
 	for i := range p.Revisions {
@@ -127,8 +139,11 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 		Plugins:     slices.Concat(p.Plugins, add.Plugins),
 		Pays:        slices.Concat(p.Pays, add.Pays),
 		Asks:        slices.Concat(p.Asks, add.Asks),
+		Searches:    slices.Concat(p.Searches, add.Searches),
+		Names:       slices.Concat(p.Names, add.Names),
 		Allow:       slices.Concat(p.Allow, add.Allow),
 		Revisions:   slices.Concat(p.Revisions, add.Revisions),
+		Libraries:   map[string]string{},
 		Never:       map[string]string{},
 		Scripts:     map[string]map[string]string{},
 	}
@@ -140,10 +155,9 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 			maps.Copy(sum.Scripts[name], reasons)
 		}
 	}
-	for _, never := range []map[string]string{p.Never, add.Never} {
-		for pattern, reason := range never {
-			sum.Never[pattern] = reason
-		}
+	for _, policy := range []*Policy{p, add} {
+		maps.Copy(sum.Never, policy.Never)
+		maps.Copy(sum.Libraries, policy.Libraries)
 	}
 	return sum, nil
 }
@@ -154,8 +168,17 @@ func (p *Policy) NeverWhy(name string) string {
 	if matches(p.Allow, name) {
 		return ""
 	}
+	return reasonFor(p.Never, name)
+}
+
+// LibraryWhy is the reason why a program that needs a library of this name stays as
+// it is; "" when it need not.
+func (p *Policy) LibraryWhy(name string) string { return reasonFor(p.Libraries, name) }
+
+// reasonFor is the reason of the longest pattern that a name matches.
+func reasonFor(reasons map[string]string, name string) string {
 	best, why := "", ""
-	for pattern, reason := range p.Never {
+	for pattern, reason := range reasons {
 		if ok, _ := path.Match(pattern, name); ok && (why == "" || len(pattern) > len(best) || len(pattern) == len(best) && pattern < best) {
 			best, why = pattern, reason
 		}

@@ -38,10 +38,13 @@ func Wants(farm *os.Root, m *Manifest) ([]Want, error) {
 	var wants []Want
 	loader := ""
 	for _, f := range m.Files {
-		wants = append(wants, Want{Path: f.Path[1:], Source: f.Source})
 		if f.Kind == Loader {
 			loader = path.Base(f.Source)
 		}
+		if f.Original == nil && m.InTree(f.Path) {
+			continue
+		}
+		wants = append(wants, Want{Path: f.Path[1:], Source: f.Source})
 	}
 	for _, t := range m.Trees {
 		err := fs.WalkDir(farm.FS(), t.Source, func(name string, d fs.DirEntry, err error) error {
@@ -55,7 +58,7 @@ func Wants(farm *os.Root, m *Manifest) ([]Want, error) {
 		}
 	}
 	for i := range wants {
-		if loader == "" || path.Base(wants[i].Source) != loader {
+		if base := path.Base(wants[i].Source); loader == "" || base != loader && !strings.HasPrefix(base, "ld-linux-") {
 			continue
 		}
 		text, err := farm.ReadFile(wants[i].Source)

@@ -154,6 +154,9 @@ func (t *test) judgeCompilers(names []string, ours map[string]outcome) {
 func sameMachine(a, b string) bool {
 	plain := func(s string) string {
 		parts := strings.Split(s, "-")
+		if len(parts[0]) == 4 && parts[0][0] == 'i' && strings.HasSuffix(parts[0], "86") {
+			parts[0] = "i386" // i386-linux-gnu is what i686-linux-gnu-gcc compiles for
+		}
 		if len(parts) == 4 {
 			parts = append(parts[:1], parts[2:]...)
 		}

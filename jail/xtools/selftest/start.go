@@ -133,7 +133,7 @@ func (t *test) isDynamic(f xtools.File) bool {
 // only when it is asked as ldd -r asks; others know --list.
 func linkScript(loader string, files []xtools.File) string {
 	ask := quote(loader) + " --list"
-	if strings.HasPrefix(path.Base(loader), "ld-linux") || strings.HasPrefix(path.Base(loader), "ld64.so") {
+	if path.Base(loader) == "ld.so" || strings.HasPrefix(path.Base(loader), "ld-linux") || strings.HasPrefix(path.Base(loader), "ld64.so") {
 		ask = "LD_TRACE_LOADED_OBJECTS=1 LD_WARN=yes LD_BIND_NOW=yes " + quote(loader)
 	}
 	var b strings.Builder
