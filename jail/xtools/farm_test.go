@@ -210,6 +210,7 @@ func TestFarm(t *testing.T) {
 		libs + "libunused.so.1":             library("libunused.so.1"),
 		libs + "gconv/UTF-16.so":            library("UTF-16.so", "libc.so.6"),
 		libs + "gconv/gconv-modules":        "module x\n",
+		libs + "gawk/time.so":               library("time.so", "libc.so.6"),
 		libs + "libfakeroot/libfakeroot.so": library("libfakeroot.so", "libc.so.6"),
 	})
 	programs := []string{"usr/bin/sed", "usr/bin/uname2", "usr/bin/find", "usr/bin/sh", "usr/bin/su2", "usr/bin/cc1", "usr/bin/none", "usr/bin/man", "usr/bin/near", "usr/bin/old", "usr/bin/poor"}
@@ -231,7 +232,7 @@ func TestFarm(t *testing.T) {
 	})
 	want := []string{
 		"ldcache", libs + "ld.so", "usr/bin/cc1", "usr/bin/find", "usr/bin/near", "usr/bin/sed", libs + "near/libnear.so", "usr/bin/old", libs + "libold.so.5",
-		libs + "gconv/UTF-16.so", libs + "gconv/gconv-modules", libs + "ld-linux-x86-64.so.2", libs + "libacl.so.1",
+		libs + "gconv/UTF-16.so", libs + "gconv/gconv-modules", libs + "gawk/time.so", libs + "ld-linux-x86-64.so.2", libs + "libacl.so.1",
 		libs + "libattr.so.1", libs + "libc.so.6", libs + "libfakeroot/libfakeroot.so", libs + "libfakeroot.so",
 	}
 	slices.Sort(got)
