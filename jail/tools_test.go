@@ -21,6 +21,40 @@ func toolsManifest() *xtools.Manifest {
 	}
 }
 
+// A loader beside the libraries is laid over with them where /lib is a link to that
+// of /usr, and by itself where it is not.
+func TestLoaderBesideLibraries(t *testing.T) {
+	for name, tt := range map[string]struct {
+		root   string
+		points []string
+		laid   int
+	}{
+		"merged":     {"usr/lib/\nlib -> usr/lib\n", []string{"/usr/lib/x86_64-linux-gnu"}, 0},
+		"not merged": {"usr/lib/\nlib/\n", []string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu/ld.so"}, 1},
+	} {
+		root := plant(t, tt.root)
+		s := Store{Dir: t.TempDir()}
+		m := toolsManifest()
+		m.Files[0] = xtools.File{Path: "/lib/x86_64-linux-gnu/ld.so", Source: "usr/lib/x86_64-linux-gnu/ld.so", Kind: xtools.Loader}
+		before := listRoot(t, root)
+		if err := s.useTools(&Record{Name: "j"}, root, m); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(m.Points, tt.points) {
+			t.Errorf("%s: points %q", name, m.Points)
+		}
+		if o := s.newOverlay(m); len(o.Files) != tt.laid {
+			t.Errorf("%s: laid over by itself: %+v", name, o.Files)
+		}
+		if err := s.dropTools("j", root, m); err != nil {
+			t.Fatal(err)
+		}
+		if after := listRoot(t, root); !slices.Equal(before, after) {
+			t.Errorf("%s: left in the root: %q, was %q", name, after, before)
+		}
+	}
+}
+
 // Mount points are made where the root has nothing, and go with the tools.
 func TestToolPoints(t *testing.T) {
 	for name, tt := range map[string]struct {

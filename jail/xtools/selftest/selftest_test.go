@@ -315,6 +315,14 @@ func TestFinds(t *testing.T) {
 			b.jail.files["hybrid o-2.o"] = elfFile(aarch64, section{".text", "x"}, section{".comment", mine})
 			b.jail.files["emulated o-2.o"] = elfFile(aarch64, section{".text", "x"}, section{".comment", own})
 		}, "objects", OK, 0, "12.2.0-14+deb12u1"},
+		{"code in another order, as is known", func(_ *testing.T, b *bench) {
+			b.Manifest.Files[0].Kind = xtools.Chooser
+			b.jail.files["hybrid o-2.o"] = elfFile(aarch64, section{".text", "x"})
+		}, "objects", Warning, 0, "o-2.o: .text"},
+		{"other code where nothing is put into order", func(_ *testing.T, b *bench) {
+			b.Manifest.Files[0].Kind = xtools.Chooser
+			b.jail.files["hybrid o-0g.o"] = elfFile(aarch64, section{".text", "x"})
+		}, "objects", Failed, fault.Mismatch, "o-0g.o: .text"},
 		{"an archive that differs", func(_ *testing.T, b *bench) { b.jail.files["hybrid o-l.a"] = "!<arch>\nx" }, "objects", Failed, fault.Mismatch, "o-l.a"},
 		{"a shell that is gone", func(_ *testing.T, b *bench) { b.jail.fail["hybrid start"] = fault.New(127, "", "/bin/sh: not found") }, "start", Failed, 127, "/bin/sh: not found"},
 	}
@@ -623,5 +631,21 @@ func TestCompileScript(t *testing.T) {
 	}
 	if got := (&test{s: b.Subject}).perlModules(); !slices.Equal(got, []string{"Data::Dumper", "re"}) {
 		t.Errorf("modules %q", got)
+	}
+}
+
+// gcc calls i386 by a later processor, and some machines have a vendor.
+func TestSameMachine(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		same bool
+	}{
+		{"aarch64-linux-gnu", "aarch64-linux-gnu", true}, {"aarch64-unknown-linux-gnu", "aarch64-linux-gnu", true},
+		{"i686-linux-gnu", "i386-linux-gnu", true}, {"i586-pc-linux-gnu", "i386-linux-gnu", true},
+		{"x86_64-linux-gnu", "i386-linux-gnu", false}, {"i686-linux-gnux32", "i386-linux-gnu", false}, {"ia64-linux-gnu", "i386-linux-gnu", false},
+	} {
+		if sameMachine(tt.a, tt.b) != tt.same {
+			t.Errorf("%s and %s", tt.a, tt.b)
+		}
 	}
 }
