@@ -251,6 +251,9 @@ func TestFarm(t *testing.T) {
 			t.Errorf("%s is rejected with %q", name, b.farm.Rejected[name])
 		}
 	}
+	if text, _ := root.ReadFile("usr/bin/sed"); string(text) != inFarm(program("libacl.so.1", "libc.so.6")) {
+		t.Error("sed has not the loader of the farm")
+	}
 	f := b.farm.Files["usr/bin/sed"]
 	if err := CheckFile(root, File{Path: "/usr/bin/sed", Source: "usr/bin/sed", SHA256: f.SHA256}); err != nil {
 		t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -336,6 +337,18 @@ func TestWants(t *testing.T) {
 		if _, ok := got[name]; !ok {
 			t.Errorf("%s is not written", name)
 		}
+	}
+	i := slices.IndexFunc(m.Files, func(f File) bool { return f.Kind == Loader })
+	m.Files[i].Path = "/" + m.Files[i].Source // where /lib leads to /usr/lib
+	if wants, err = Wants(farm, m); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, w := range wants {
+		if seen[w.Path] {
+			t.Errorf("%s is written twice", w.Path)
+		}
+		seen[w.Path] = true
 	}
 	if len(WrittenCache) != len(LoaderCache) {
 		t.Errorf("%q does not fit", WrittenCache)
