@@ -120,6 +120,8 @@ func TestToolsOfDebian(t *testing.T) {
 	if !strings.HasPrefix(native, "7 1 42\n7 1 42\n7 1 42\n7 1 42\ncaught\n") {
 		t.Errorf("the programs say %q", native)
 	}
+	w.fails(64, "it would hide /dev/nxb", "exec", "hybrid", "--bind", "/dev:/dev", "--", "true")
+	w.ok("exec", "hybrid", "--no-tools", "--bind", "/dev:/dev", "--", "true")
 	w.toolsRunNatively("hybrid")
 	w.toolsOfFakeroot("hybrid")
 	w.toolsAreReplaced("hybrid")

@@ -233,10 +233,18 @@ func (e *entrance) startWithTools(c *starting, control *os.File) (int, error) {
 		return 0, err
 	}
 	pid := 0
+	var failed error // of the tools, and not of the command
+	layAll := func(pid int) error {
+		failed = lay(pid)
+		return failed
+	}
 	if c.attr.Sys.Cloneflags != 0 && gateELF(runtime.GOARCH) != nil {
-		pid, err = startBehindGate(c.name, c.argv, c.attr, lay)
-	} else if err = lay(0); err == nil {
+		pid, err = startBehindGate(c.name, c.argv, c.attr, layAll)
+	} else if err = layAll(0); err == nil {
 		pid, err = syscall.ForkExec(c.name, c.argv, c.attr)
+	}
+	if failed != nil {
+		return 0, failed
 	}
 	return pid, e.startError(err, c)
 }

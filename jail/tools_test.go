@@ -235,3 +235,20 @@ func TestChangedInterpreter(t *testing.T) {
 		}
 	}
 }
+
+func TestToolsUnderBinds(t *testing.T) {
+	m := toolsManifest()
+	o := Store{Dir: t.TempDir()}.newOverlay(m)
+	for target, ok := range map[string]bool{
+		"/dev": false, "/dev/nxb": false, "/usr": false, "/usr/lib": false, "/usr/lib/x86_64-linux-gnu": false,
+		"/dev/kvm": true, "/usr/lib/x86": true, "/usr/share": true, "/src": true, "/usr/lib/x86_64-linux-gnu/x": true, "/dev/nxb2": true,
+	} {
+		err := o.checkBinds([]Bind{{Source: "/tmp", Target: "/tmp"}, {Source: "/tmp", Target: target}})
+		if (err == nil) != ok || err != nil && fault.KindOf(err) != fault.Usage {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	if err := (*overlay)(nil).checkBinds([]Bind{{Target: "/dev"}}); err != nil {
+		t.Errorf("without tools: %v", err)
+	}
+}
