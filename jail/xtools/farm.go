@@ -82,10 +82,10 @@ type farmBuild struct {
 func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 
 // wantsLibrary tells whether a file of a package may be needed by a program:
-// shared libraries, and what libc and others load by themselves.
+// shared libraries, and what libc and others load by themselves, its locale among it.
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
-	return strings.HasPrefix(name, "usr/lib64/") ||
+	return strings.HasPrefix(name, "usr/lib64/") || strings.HasPrefix(name, nativeLocale) ||
 		wantsModule(host.GNU, name) ||
 		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/")) ||
 		path.Dir(name) == "usr/lib" && strings.Contains(path.Base(name), ".so")
@@ -166,6 +166,9 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 		}
 	}
 	if err := b.putScripts(why); err != nil {
+		return err
+	}
+	if err := b.putLocales(); err != nil {
 		return err
 	}
 	return b.putLibraries(append(names, runs...))
@@ -375,6 +378,16 @@ func (b *farmBuild) putLibrary(name string) (int64, error) {
 	to = path.Join(farmRoot, to)
 	if err := b.dir.MkdirAll(path.Dir(to), 0o755); err != nil {
 		return 0, err
+	}
+	if path.Base(name) == libc && b.ownLocales() {
+		text, err := b.stage.root.ReadFile(real)
+		if err == nil {
+			err = moveLocales(text, usualLocales, FarmLocales)
+		}
+		if err == nil {
+			err = b.dir.WriteFile(to, text, 0o755)
+		}
+		return st.Size(), err
 	}
 	if err := b.dir.Link(path.Join(farmStage, real), to); err != nil {
 		return 0, err

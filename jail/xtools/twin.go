@@ -136,6 +136,9 @@ func (c *chooser) takeAlways() {
 	if c.has("libfakeroot") {
 		always = append(always, "libfakeroot")
 	}
+	if c.subject.Host.Order != c.subject.Arch.Order {
+		always = append(always, "libc-bin") // see putLocales
+	}
 	c.takeLibraries(always...)
 }
 
