@@ -93,7 +93,8 @@ func wantsLibrary(host *arch.Arch, name string) bool {
 
 // extras are what programs load by themselves, of the libraries' directory:
 // libc's character sets and name services, gawk's extensions, and the library of
-// fakeroot, which comes by LD_PRELOAD.
+// fakeroot, which comes by LD_PRELOAD. Where the root's order of bytes is another one
+// that would wait forever for an answer of the root's faked.
 var extras = []string{"gconv/*", "libnss_*.so.2", "libfakeroot/*.so", "gawk/*.so"}
 
 // read is the object at a path of the stage; nil when there is none or it is no
@@ -379,7 +380,7 @@ func (b *farmBuild) putLibrary(name string) (int64, error) {
 	if err := b.dir.MkdirAll(path.Dir(to), 0o755); err != nil {
 		return 0, err
 	}
-	if path.Base(name) == libc && b.ownLocales() {
+	if path.Base(name) == libc && b.otherOrder() {
 		text, err := b.stage.root.ReadFile(real)
 		if err == nil {
 			err = moveLocales(text, usualLocales, FarmLocales)
@@ -405,7 +406,7 @@ func (b *farmBuild) extras() ([]string, error) {
 	var found []string
 	for name := range b.stage.owner {
 		rest, ok := strings.CutPrefix(name, libDir(b.host)+"/")
-		if !ok || !matches(extras, rest) || b.stage.real(name) == "" {
+		if !ok || !matches(extras, rest) || b.stage.real(name) == "" || b.otherOrder() && path.Dir(rest) == "libfakeroot" {
 			continue
 		}
 		found = append(found, name)

@@ -30,12 +30,12 @@ const nativeLocale = "usr/lib/locale/C.utf8/"
 // libc is the library that loads locales.
 const libc = "libc.so.6"
 
-// ownLocales tells whether native programs cannot take the root's locales.
-func (b *farmBuild) ownLocales() bool { return b.host.Order != b.target.Order }
+// otherOrder tells whether the root's architecture has another order of bytes.
+func (b *farmBuild) otherOrder() bool { return b.host.Order != b.target.Order }
 
 // putLocales puts the locale, and what looks for it.
 func (b *farmBuild) putLocales() error {
-	if !b.ownLocales() {
+	if !b.otherOrder() {
 		return nil
 	}
 	for name := range b.stage.owner {

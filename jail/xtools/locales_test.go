@@ -15,7 +15,7 @@ func TestLocalesOfOtherOrder(t *testing.T) {
 	text := elfSpec{machine: amd64, soname: libc, text: usualLocales + "\x00" + usualLocales + "/locale-archive\x00" + usualLocales + "/x"}.file()
 	for target, own := range map[string]bool{"s390x": true, "arm64": false} {
 		b := newBuild(t, map[string]string{
-			"usr/lib64/ld-linux-x86-64.so.2": goodLoader(), libs + libc: text, "usr/bin/sed": program(libc),
+			"usr/lib64/ld-linux-x86-64.so.2": goodLoader(), libs + libc: text, libs + "libfakeroot/libfakeroot.so": library("libfakeroot.so"), "usr/bin/sed": program(libc),
 			nativeLocale + "LC_CTYPE": "ctype", nativeLocale + "LC_MESSAGES/SYS_LC_MESSAGES": "messages", "usr/lib/locale/other/LC_CTYPE": "other",
 		})
 		b.target = subject(t, target).Arch
@@ -35,7 +35,7 @@ func TestLocalesOfOtherOrder(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("%s: libc is %q, %v", target, got, err)
 		}
-		for name, want := range map[string]bool{locales + "/C.utf8/LC_CTYPE": own, locales + "/C.utf8/LC_MESSAGES/SYS_LC_MESSAGES": own, locales + "/other/LC_CTYPE": false} {
+		for name, want := range map[string]bool{locales + "/C.utf8/LC_CTYPE": own, locales + "/C.utf8/LC_MESSAGES/SYS_LC_MESSAGES": own, locales + "/other/LC_CTYPE": false, libs + "libfakeroot.so": !own} {
 			if _, err := farm.Lstat(name); (err == nil) != want {
 				t.Errorf("%s: %s: %v", target, name, err)
 			}
