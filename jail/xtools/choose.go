@@ -141,11 +141,14 @@ func (c *chooser) libraryPackages() map[string]bool {
 	return libs
 }
 
-// triplet is the machine's name as names of packages have it. Compilers call i386, whose
-// directories of libraries are i386-linux-gnu, i686.
-func triplet(a *arch.Arch) string {
+// triplet is the machine's name as names of packages have it.
+func triplet(a *arch.Arch) string { return strings.ReplaceAll(compilerTriplet(a), "_", "-") }
+
+// compilerTriplet is what gcc calls the machine. On Debian it calls i386, whose
+// libraries are in directories of that name, i686.
+func compilerTriplet(a *arch.Arch) string {
 	if rest, ok := strings.CutPrefix(a.GNU, "i386-"); ok {
 		return "i686-" + rest
 	}
-	return strings.ReplaceAll(a.GNU, "_", "-")
+	return a.GNU
 }

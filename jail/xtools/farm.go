@@ -279,7 +279,7 @@ func (b *farmBuild) putProgram(name string) error {
 		return err
 	}
 	owner := b.stage.owner[name]
-	edited, err := editStrings(text, compilerMarks, compilerPath(b.target.GNU, b.local))
+	edited, err := editStrings(text, compilerMarks, compilerPath(compilerTriplet(b.target), b.target.GNU, b.local))
 	if err != nil {
 		return err
 	}

@@ -234,7 +234,7 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 
 // hasFixed tells whether the root's compiler has headers that it corrected.
 func hasFixed(s *Subject) bool {
-	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+s.Arch.GNU+"/*/include-fixed")
+	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+compilerTriplet(s.Arch)+"/*/include-fixed")
 	return len(found) > 0
 }
 
