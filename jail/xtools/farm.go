@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -169,10 +170,7 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 	if err := b.putScripts(why); err != nil {
 		return err
 	}
-	if err := b.putLocales(); err != nil {
-		return err
-	}
-	return b.putLibraries(append(names, runs...))
+	return errors.Join(b.putLocales(), b.putLibraries(append(names, runs...)))
 }
 
 // judge says why a program must not be native; "" when it may.

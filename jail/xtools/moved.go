@@ -15,6 +15,9 @@ import (
 // R_AARCH64_RELATIVE.
 var relative = map[elf.Machine]uint32{elf.EM_X86_64: 8, elf.EM_AARCH64: 1027}
 
+// withAddends is the kind of sections with relocations that say where to, elf(5).
+const withAddends = elf.SHT_RELA //nolint:misspell // ELF's name
+
 // moveString has a program say fresh where it says old, a string of its own to which
 // only pointers among its data lead. Where anything is otherwise than that nothing is
 // changed, and changed is false.
@@ -74,10 +77,10 @@ func constantRoom(text []byte, file *elf.File, i, size int) (to int, ok bool) {
 // pointersTo are the places of the addends of relocations that make pointers to an
 // address.
 func pointersTo(text []byte, file *elf.File, address uint64) (refs []int) {
-	const entry, info, addend = 24, 8, 16 // Elf64_Rela
+	const entry, info, addend = 24, 8, 16 // of an entry with an addend, elf(5)
 	kind, ok := relative[file.Machine]
 	for _, s := range file.Sections {
-		if !ok || s.Type != elf.SHT_RELA || s.Offset > uint64(len(text)) || s.FileSize > uint64(len(text))-s.Offset {
+		if !ok || s.Type != withAddends || s.Offset > uint64(len(text)) || s.FileSize > uint64(len(text))-s.Offset {
 			continue
 		}
 		for at := int(s.Offset); at+entry <= int(s.Offset+s.FileSize); at += entry {

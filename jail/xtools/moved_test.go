@@ -17,19 +17,19 @@ const (
 // relocation at 0x200, code at 0x1000, strings at 0x2000 with slack bytes behind them
 // in their page.
 func searcherImage(slack int) []byte {
-	const code, data, rela, sections = 0x1000, 0x2000, 0x200, 0x300
+	const code, data, relocs, sections = 0x1000, 0x2000, 0x200, 0x300
 	text := make([]byte, data+pageSize)
 	strings := "other\x00" + hostDir + "\x00more\x00"
 	used := pageSize - slack
 	at := data + used - len(strings)
 	copy(text[at:], strings)
 	le := binary.LittleEndian
-	le.PutUint64(text[rela:], 0x4000)
-	le.PutUint32(text[rela+8:], 8)
-	le.PutUint64(text[rela+16:], uint64(at+len("other\x00")))
-	le.PutUint64(text[rela+24:], 0x4008) // another pointer
-	le.PutUint32(text[rela+32:], 8)
-	le.PutUint64(text[rela+40:], uint64(at))
+	le.PutUint64(text[relocs:], 0x4000)
+	le.PutUint32(text[relocs+8:], 8)
+	le.PutUint64(text[relocs+16:], uint64(at+len("other\x00")))
+	le.PutUint64(text[relocs+24:], 0x4008) // another pointer
+	le.PutUint32(text[relocs+32:], 8)
+	le.PutUint64(text[relocs+40:], uint64(at))
 	b := &bytes.Buffer{}
 	h := elf.Header64{Type: uint16(elf.ET_DYN), Machine: uint16(elf.EM_X86_64), Version: 1, Phoff: 64, Shoff: sections, Ehsize: 64, Phentsize: 56, Phnum: 3, Shentsize: 64, Shnum: 2}
 	copy(h.Ident[:], elf.ELFMAG+"\x02\x01\x01")
@@ -40,7 +40,7 @@ func searcherImage(slack int) []byte {
 	_ = binary.Write(b, le, []elf.Prog64{segment(elf.PF_R, 0, pageSize), segment(elf.PF_R|elf.PF_X, code, pageSize), segment(elf.PF_R, data, uint64(used))})
 	copy(text, b.Bytes())
 	b.Reset()
-	_ = binary.Write(b, le, []elf.Section64{{}, {Type: uint32(elf.SHT_RELA), Off: rela, Size: 48, Entsize: 24}})
+	_ = binary.Write(b, le, []elf.Section64{{}, {Type: uint32(withAddends), Off: relocs, Size: 48, Entsize: 24}})
 	copy(text[sections:], b.Bytes())
 	return text
 }
