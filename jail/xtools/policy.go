@@ -48,8 +48,9 @@ type Policy struct {
 	Scripts map[string]map[string]string `yaml:"scripts"`
 	// Revisions are those of compilers of which it is known what they change.
 	Revisions []Revision `yaml:"revisions"`
-	// Allow are names of Never that a configuration has decided otherwise about, and
-	// programs of a compiler that may be native whatever their revision is.
+	// Allow are names of Never that a configuration has decided otherwise about,
+	// programs that may be native whatever libraries they need and directories they
+	// name, and those of a compiler whatever their revision is.
 	Allow []string `yaml:"allow"`
 }
 
