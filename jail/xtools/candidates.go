@@ -47,7 +47,7 @@ func candidates(s *Subject, in *Installed, p *Policy) (found []candidate, left [
 		if c == nil && why == "" {
 			continue
 		}
-		if never := p.NeverWhy(path.Base(name)); never != "" {
+		if never := p.staysWhy(s, path.Base(name)); never != "" {
 			why = never
 		}
 		state := Excluded

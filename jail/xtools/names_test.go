@@ -65,6 +65,34 @@ func TestPolicyOfDirectories(t *testing.T) {
 	}
 }
 
+// What shows numbers as the machine has them is the root's own where that has another
+// order of bytes.
+func TestOrderOfBytes(t *testing.T) {
+	mine, err := DefaultPolicy().With(&Policy{Order: map[string]string{"mytool": "writes numbers"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := mine.With(&Policy{Allow: []string{"od"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		target, name string
+		policy       *Policy
+		stays        bool
+	}{
+		{"s390x", "od", mine, true}, {"s390x", "mytool", mine, true}, {"s390x", "sed", mine, false}, {"s390x", "uname", mine, true}, {"s390x", "od", allowed, false},
+		{"arm64", "od", mine, false}, {"arm64", "mytool", mine, false}, {"arm64", "uname", mine, true},
+	} {
+		if why := tt.policy.staysWhy(subject(t, tt.target), tt.name); (why != "") != tt.stays {
+			t.Errorf("%s on %s: %q", tt.name, tt.target, why)
+		}
+	}
+	if _, err := mine.With(&Policy{Order: map[string]string{"x": ""}}); err == nil {
+		t.Error("a program without a reason")
+	}
+}
+
 // Programs in whose names or paths the architecture is, or that produce code for the
 // one that they are built for.
 func TestNeverNative(t *testing.T) {

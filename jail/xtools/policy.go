@@ -41,6 +41,9 @@ type Policy struct {
 	// Libraries are patterns of names of libraries: programs that need one stay as
 	// they are, each with its reason.
 	Libraries map[string]string `yaml:"libraries"`
+	// Order are programs that stay as they are in roots of another order of bytes than
+	// the host's, each with its reason.
+	Order map[string]string `yaml:"order"`
 	// Never are programs that stay as they are, each with its reason.
 	Never map[string]string `yaml:"never"`
 	// Scripts are scripts that a native interpreter may run: by the package, the
@@ -85,6 +88,9 @@ func (p *Policy) check() error {
 		}
 	}
 	if err := checkReasons("never", "why it stays", p.Never); err != nil {
+		return err
+	}
+	if err := checkReasons("order", "why it stays where the order is another", p.Order); err != nil {
 		return err
 	}
 	if err := checkReasons("libraries", "why what needs it stays", p.Libraries); err != nil {
@@ -145,6 +151,7 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 		Allow:       slices.Concat(p.Allow, add.Allow),
 		Revisions:   slices.Concat(p.Revisions, add.Revisions),
 		Libraries:   map[string]string{},
+		Order:       map[string]string{},
 		Never:       map[string]string{},
 		Scripts:     map[string]map[string]string{},
 	}
@@ -159,6 +166,7 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 	for _, policy := range []*Policy{p, add} {
 		maps.Copy(sum.Never, policy.Never)
 		maps.Copy(sum.Libraries, policy.Libraries)
+		maps.Copy(sum.Order, policy.Order)
 	}
 	return sum, nil
 }
@@ -170,6 +178,23 @@ func (p *Policy) NeverWhy(name string) string {
 		return ""
 	}
 	return reasonFor(p.Never, name)
+}
+
+// staysWhy is the reason why a program of this name stays as it is in a root.
+func (p *Policy) staysWhy(s *Subject, name string) string {
+	if why := p.NeverWhy(name); why != "" || s.Host.Order == s.Arch.Order {
+		return why
+	}
+	return p.OrderWhy(name)
+}
+
+// OrderWhy is the reason why a program of this name stays as it is in a root of
+// another order of bytes; "" when it need not.
+func (p *Policy) OrderWhy(name string) string {
+	if matches(p.Allow, name) {
+		return ""
+	}
+	return reasonFor(p.Order, name)
 }
 
 // LibraryWhy is the reason why a program that needs a library of this name stays as

@@ -277,6 +277,10 @@ func TestFinds(t *testing.T) {
 		{"a version that only begins alike", says("hybrid start", "== /usr/bin/sed\nsed (GNU sed) 4.91\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"), "start", Failed, fault.Mismatch, "/usr/bin/sed: it says"},
 		{"a program that does not start", says("hybrid start", "== /usr/bin/sed\nsed: error while loading shared libraries: libacl.so.1\n\nstatus=127\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"), "start", Failed, fault.Failed, "libacl.so.1"},
 		{"a program that says something else", says("emulated start", "== /usr/bin/sed\nsed (GNU sed) 4.9 with more\n\nstatus=0\n== /usr/bin/tar\ntar (GNU tar) 1.34\n\nstatus=0\n== /usr/bin/dash\n\nstatus=0\n"), "versions", Failed, fault.Mismatch, "with more"},
+		{"what bash and make say that they were built for", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid start"] = outcome{out: "== /usr/bin/sed\nsed 4.9 (x86_64-pc-linux-gnu)\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"}
+			b.jail.says["emulated start"] = outcome{out: "== /usr/bin/sed\nsed 4.9 (s390x-ibm-linux-gnu)\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"}
+		}, "versions", Warning, 0, "s390x-ibm-linux-gnu"},
 		{"a uname of the host", says("hybrid uname-m", "x86_64\n"), "identity", Failed, fault.WrongArch, `uname-m: "x86_64", want "aarch64"`},
 		{"a make of the host", says("hybrid make", "x86_64-pc-linux-gnu\n"), "identity", Failed, fault.WrongArch, "x86_64-pc-linux-gnu"},
 		{"perl of the host", says("hybrid perl", "archname='x86_64-linux'\n"), "identity", Failed, fault.WrongArch, "perl"},

@@ -267,7 +267,7 @@ var ofPackage = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 
 // builtFor is a machine as configure names it, which bash and make have in their
 // --version.
-var builtFor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[a-z0-9_]+-(pc|unknown)-linux-gnu\w*\b`) })
+var builtFor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[a-z0-9_]+-[a-z]+-linux-gnu\w*\b`) })
 
 // compareStarts holds what programs say natively against what the root's own say.
 // Only those that builds use often are asked, since each takes some 30 ms.
