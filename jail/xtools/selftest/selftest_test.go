@@ -288,6 +288,14 @@ func TestFinds(t *testing.T) {
 		{"a compiler that says where the tools are", says("hybrid cc-libgcc", "/dev/nxb/lib/libgcc.a\n"), "compiler", Failed, fault.WrongArch, "cc-libgcc speaks of /dev/nxb"},
 		{"other predefined macros", says("hybrid cc-macros", "#define __SSE2__ 1\n"), "compiler answers", Failed, fault.Mismatch, "cc-macros: native \"#define __SSE2__ 1\""},
 		{"another sysroot", says("emulated cc-sysroot", "/\n"), "compiler answers", Failed, fault.Mismatch, "cc-sysroot"},
+		{"a compiler that passes code on", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid cc-specs"] = outcome{out: "crtn.o%s \n"}
+			b.jail.says["emulated cc-specs"] = outcome{out: "crtn.o%s %{fopenacc|fopenmp:crtoffloadend%O%s}\n", err: "OFFLOAD_TARGET_NAMES=nvptx-none\nOFFLOAD_TARGET_DEFAULT=1\n"}
+		}, "compiler answers", Warning, 0, "cc-specs"},
+		{"a compiler that passes code on by itself", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid cc-v"] = outcome{err: "OFFLOAD_TARGET_NAMES=nvptx-none\n"}
+			b.jail.says["emulated cc-v"] = outcome{}
+		}, "compiler answers", Failed, fault.Mismatch, "cc-v"},
 		{"objects of the host", func(_ *testing.T, b *bench) { b.jail.files["hybrid threads"] = elfFile(amd64) }, "program threads", Failed, fault.WrongArch, "threads: it is amd64"},
 		{"objects of the host, where the root has no better", func(_ *testing.T, b *bench) {
 			b.jail.files["hybrid threads"] = elfFile(amd64)
