@@ -96,6 +96,7 @@ echo | g++ -E -x c++ -v - 2>&1 | sed -n '/search starts/,/End of/p'
 echo "$HOSTTYPE $MACHTYPE" >/dev/null; bash -c 'echo $HOSTTYPE $MACHTYPE'; uname -m; make -f - <<X
 all: ; @echo \$(MAKE_HOST)
 X
+printf 'all: -lm ; @echo $<\n' >lm.mk; make -s -f lm.mk; ls -d /lib64 2>&1 || :
 dpkg-architecture; dpkg-buildflags --status; dpkg-buildflags --export=configure; dpkg-vendor --query Vendor
 for f in t.o twice.o x.o; do objcopy --remove-section .comment $f; sha256sum $f; done
 `
@@ -119,6 +120,8 @@ func TestToolsOfDebian(t *testing.T) {
 	if !strings.HasPrefix(native, "7 1 42\n7 1 42\n7 1 42\n7 1 42\ncaught\n") {
 		t.Errorf("the programs say %q", native)
 	}
+	w.fails(64, "it would hide /dev/nxb", "exec", "hybrid", "--bind", "/dev:/dev", "--", "true")
+	w.ok("exec", "hybrid", "--no-tools", "--bind", "/dev:/dev", "--", "true")
 	w.toolsRunNatively("hybrid")
 	w.toolsOfFakeroot("hybrid")
 	w.toolsAreReplaced("hybrid")

@@ -43,6 +43,9 @@ func (s Store) exec(ctx context.Context, r *Record, c *Command) (int, error) {
 		}
 	}
 	tools, env, err := s.overlayOf(r, c)
+	if err == nil {
+		err = tools.checkBinds(c.Binds)
+	}
 	if err != nil {
 		return 0, err
 	}

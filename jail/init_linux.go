@@ -219,7 +219,8 @@ func (e *entrance) startError(err error, c *starting) error {
 			"become user %s, uid %d: this jail has no such id: %w", e.User, c.attr.Sys.Credential.Uid, err)
 	}
 	var errno syscall.Errno
-	if errors.As(err, &errno) && fault.KindOf(err) == fault.Failed {
+	var tools *layError
+	if !errors.As(err, &tools) && errors.As(err, &errno) && fault.KindOf(err) == fault.Failed {
 		return execError(c.name, err, os.Stat)
 	}
 	return err
@@ -266,9 +267,18 @@ func (e *entrance) toolsLayer(control *os.File) (func(pid int) error, error) {
 		if len(drifted) > 0 {
 			_ = send(control, message{Drifted: drifted})
 		}
+		if err != nil {
+			err = &layError{err}
+		}
 		return err
 	}, nil
 }
+
+// layError is of the native tools, and not of the command that is to be started.
+type layError struct{ err error }
+
+func (l *layError) Error() string { return l.err.Error() }
+func (l *layError) Unwrap() error { return l.err }
 
 // reap waits for every child of the jail until the command is done. A command
 // that stops is reported, so that the user's shell sees a stopped job.

@@ -2,8 +2,10 @@ package jail
 
 import (
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
 )
 
@@ -34,6 +36,9 @@ type overlayFile struct {
 func (s Store) newOverlay(m *xtools.Manifest) *overlay {
 	o := &overlay{Farm: filepath.Join(s.Dir, m.Farm), Modules: m.Modules}
 	for _, f := range m.Files {
+		if f.Original == nil && m.InTree(f.Path) {
+			continue
+		}
 		o.Files = append(o.Files, newOverlayFile(f))
 	}
 	for _, f := range m.Interpreters {
@@ -43,6 +48,27 @@ func (s Store) newOverlay(m *xtools.Manifest) *overlay {
 		o.Trees = append(o.Trees, overlayFile{Path: t.Path, Source: t.Source})
 	}
 	return o
+}
+
+// checkBinds refuses what would hide the places of the tools: they could not be laid
+// over, or places for them would be made in a directory of the host.
+func (o *overlay) checkBinds(binds []Bind) error {
+	if o == nil {
+		return nil
+	}
+	places := []string{xtools.FarmDir}
+	for _, t := range o.Trees {
+		places = append(places, t.Path)
+	}
+	for _, b := range binds {
+		for _, p := range places {
+			if strings.HasPrefix(p+"/", b.Target+"/") {
+				return fault.New(fault.Usage, "bind less than all of "+b.Target+", or enter the jail with --no-tools",
+					"bind on %s: it would hide %s, where the native tools of the jail are", b.Target, p)
+			}
+		}
+	}
+	return nil
 }
 
 func newOverlayFile(f xtools.File) overlayFile {

@@ -459,7 +459,7 @@ func pointsOf(m *xtools.Manifest) (dirs, files []string) {
 		dirs = append(dirs, t.Path)
 	}
 	for _, f := range m.Files {
-		if f.Original == nil {
+		if f.Original == nil && !m.InTree(f.Path) {
 			files = append(files, f.Path)
 		}
 	}

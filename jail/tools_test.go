@@ -21,6 +21,40 @@ func toolsManifest() *xtools.Manifest {
 	}
 }
 
+// A loader beside the libraries is laid over with them where /lib is a link to that
+// of /usr, and by itself where it is not.
+func TestLoaderBesideLibraries(t *testing.T) {
+	for name, tt := range map[string]struct {
+		root   string
+		points []string
+		laid   int
+	}{
+		"merged":     {"usr/lib/\nlib -> usr/lib\n", []string{"/usr/lib/x86_64-linux-gnu"}, 0},
+		"not merged": {"usr/lib/\nlib/\n", []string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu/ld.so"}, 1},
+	} {
+		root := plant(t, tt.root)
+		s := Store{Dir: t.TempDir()}
+		m := toolsManifest()
+		m.Files[0] = xtools.File{Path: "/lib/x86_64-linux-gnu/ld.so", Source: "usr/lib/x86_64-linux-gnu/ld.so", Kind: xtools.Loader}
+		before := listRoot(t, root)
+		if err := s.useTools(&Record{Name: "j"}, root, m); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(m.Points, tt.points) {
+			t.Errorf("%s: points %q", name, m.Points)
+		}
+		if o := s.newOverlay(m); len(o.Files) != tt.laid {
+			t.Errorf("%s: laid over by itself: %+v", name, o.Files)
+		}
+		if err := s.dropTools("j", root, m); err != nil {
+			t.Fatal(err)
+		}
+		if after := listRoot(t, root); !slices.Equal(before, after) {
+			t.Errorf("%s: left in the root: %q, was %q", name, after, before)
+		}
+	}
+}
+
 // Mount points are made where the root has nothing, and go with the tools.
 func TestToolPoints(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -199,5 +233,22 @@ func TestChangedInterpreter(t *testing.T) {
 		if got := m.ChangedInterpreter(root); got != step.want {
 			t.Errorf("changed is %q, want %q", got, step.want)
 		}
+	}
+}
+
+func TestToolsUnderBinds(t *testing.T) {
+	m := toolsManifest()
+	o := Store{Dir: t.TempDir()}.newOverlay(m)
+	for target, ok := range map[string]bool{
+		"/dev": false, "/dev/nxb": false, "/usr": false, "/usr/lib": false, "/usr/lib/x86_64-linux-gnu": false,
+		"/dev/kvm": true, "/usr/lib/x86": true, "/usr/share": true, "/src": true, "/usr/lib/x86_64-linux-gnu/x": true, "/dev/nxb2": true,
+	} {
+		err := o.checkBinds([]Bind{{Source: "/tmp", Target: "/tmp"}, {Source: "/tmp", Target: target}})
+		if (err == nil) != ok || err != nil && fault.KindOf(err) != fault.Usage {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	if err := (*overlay)(nil).checkBinds([]Bind{{Target: "/dev"}}); err != nil {
+		t.Errorf("without tools: %v", err)
 	}
 }

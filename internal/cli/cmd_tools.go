@@ -171,6 +171,9 @@ func completeJailAndTools(g *globals) cobra.CompletionFunc {
 }
 
 func runToolsInstall(ctx context.Context, g *globals, name string, req jail.ToolsRequest) error {
+	if req.Source == jail.NoTools {
+		return fault.New(fault.Usage, "xjail tools remove "+name, "%s is no source of native tools", req.Source)
+	}
 	if err := jail.CheckToolSource(req.Source); err != nil {
 		return err
 	}
@@ -282,7 +285,7 @@ func runToolsList(g *globals, name string, pays bool) error {
 		}
 	}
 	if g.json {
-		return g.printJSON(map[string]any{"source": m.Source, "release": m.Release, "programs": list, "notes": m.Notes})
+		return g.printJSON(map[string]any{"source": m.Source, "release": m.Release, "programs": list, "notes": append([]string{}, m.Notes...)})
 	}
 	var rows [][]string
 	for _, t := range list {
@@ -375,17 +378,24 @@ func dryToolsRemove(g *globals, store jail.Store, name string) error {
 	if err != nil {
 		return err
 	}
+	restored, removed := []string{}, append([]string{}, m.Points...)
 	switch m.Layout {
 	case xtools.Written:
 		for _, t := range list {
 			if t.State == xtools.Native {
-				fmt.Fprintln(g.Stdout, "restore", t.Path)
+				restored = append(restored, t.Path)
 			}
 		}
 	case xtools.NxbBin:
-		fmt.Fprintln(g.Stdout, "remove /nxb-bin")
+		removed = append(removed, "/nxb-bin")
 	}
-	for _, p := range m.Points {
+	if g.json {
+		return g.printJSON(map[string]any{"jail": name, "applied": false, "restore": restored, "remove": removed, "files": len(m.Files)})
+	}
+	for _, p := range restored {
+		fmt.Fprintln(g.Stdout, "restore", p)
+	}
+	for _, p := range removed {
 		fmt.Fprintln(g.Stdout, "remove", p)
 	}
 	fmt.Fprintln(g.Stdout, "remove the list of", len(m.Files), "native files")

@@ -2,6 +2,7 @@ package xtools
 
 import (
 	"cmp"
+	"crypto/md5" //nolint:gosec // dpkg's own sums, against accidents
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -25,6 +26,7 @@ type candidate struct {
 	source   string // path in the farm: the same, with /usr merged
 	plugin   bool
 	text     []byte // of a script
+	md5      string // of a program
 	why      string // a script may be native
 	original Original
 }
@@ -32,6 +34,7 @@ type candidate struct {
 // candidates looks through the programs of a root. Those that stay as they are
 // by the policy are in left.
 func candidates(s *Subject, in *Installed, p *Policy) (found []candidate, left []Left, err error) {
+	sums := sumsOf{subject: s, packages: map[string]map[string]string{}}
 	for name, pkg := range in.Owner {
 		program, plugin := p.isProgram(name), p.isPlugin(name)
 		if !program && !plugin {
@@ -44,11 +47,21 @@ func candidates(s *Subject, in *Installed, p *Policy) (found []candidate, left [
 		if c == nil && why == "" {
 			continue
 		}
-		if never := p.NeverWhy(path.Base(name)); never != "" {
+		if never := p.staysWhy(s, path.Base(name)); never != "" {
 			why = never
 		}
+		state := Excluded
+		if why == "" {
+			known, err := sums.of(pkg, c.source)
+			if err != nil {
+				return nil, nil, err
+			}
+			if known != "" && known != c.md5 {
+				state, why = Drifted, "it is not as package "+pkg+" has it"
+			}
+		}
 		if why != "" {
-			left = append(left, Left{Path: "/" + name, State: Excluded, Why: why, Package: pkg, Pays: p.PaysOff(path.Base(name))})
+			left = append(left, Left{Path: "/" + name, State: state, Why: why, Package: pkg, Pays: p.PaysOff(path.Base(name))})
 			continue
 		}
 		c.plugin = plugin
@@ -78,12 +91,45 @@ func examine(s *Subject, name string) (c *candidate, why string, err error) {
 	if c.original.Mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
 		return nil, "changes its user or group", nil
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if n, err := unix.Fgetxattr(int(f.Fd()), capabilities, nil); err == nil && n > 0 {
+		return nil, "has capabilities of its own, which a file that is laid over it has not", nil
+	}
+	h, m := sha256.New(), md5.New() //nolint:gosec // dpkg's own sums, against accidents
+	if _, err := io.Copy(io.MultiWriter(h, m), f); err != nil {
 		return nil, "", fault.Wrap(fault.Failed, err, "read /"+name+" of the root", "")
 	}
-	c.original.SHA256 = hex.EncodeToString(h.Sum(nil))
+	c.original.SHA256, c.md5 = hex.EncodeToString(h.Sum(nil)), hex.EncodeToString(m.Sum(nil))
 	return c, "", nil
+}
+
+// capabilities is the attribute of a file with rights of its own, capabilities(7).
+const capabilities = "security.capability"
+
+// sumsOf are dpkg's sums of the files of packages, read as they are asked for. A
+// program that is not as its package has it was built or put there by somebody else,
+// and another one does not stand in for it.
+type sumsOf struct {
+	subject  *Subject
+	packages map[string]map[string]string
+}
+
+// of is the sum of a package's file, by its path with /usr merged; "" where the
+// package has none.
+func (s sumsOf) of(pkg, name string) (string, error) {
+	sums, ok := s.packages[pkg]
+	if !ok {
+		sums = map[string]string{}
+		err := readInfo(s.subject.Root, pkg, s.subject.Arch.Debian, "md5sums", func(line string) {
+			if sum, file, ok := strings.Cut(line, "  "); ok {
+				sums[mergedUsr(file)] = sum
+			}
+		})
+		if err != nil {
+			return "", err
+		}
+		s.packages[pkg] = sums
+	}
+	return sums[name], nil
 }
 
 // openCandidate opens a file of the root; nil when there is no such file.

@@ -142,4 +142,13 @@ func (c *chooser) libraryPackages() map[string]bool {
 }
 
 // triplet is the machine's name as names of packages have it.
-func triplet(a *arch.Arch) string { return strings.ReplaceAll(a.GNU, "_", "-") }
+func triplet(a *arch.Arch) string { return strings.ReplaceAll(compilerTriplet(a), "_", "-") }
+
+// compilerTriplet is what gcc calls the machine. On Debian it calls i386, whose
+// libraries are in directories of that name, i686.
+func compilerTriplet(a *arch.Arch) string {
+	if rest, ok := strings.CutPrefix(a.GNU, "i386-"); ok {
+		return "i686-" + rest
+	}
+	return a.GNU
+}

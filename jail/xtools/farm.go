@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -65,6 +66,7 @@ type farmBuild struct {
 	local  bool // see compilerPath
 	// revisions are those of the root's compilers, by the native package.
 	revisions map[string]string
+	loader    string // where the twin has it
 
 	scripts *scriptSet
 	perl    Tree // how much perl's modules are
@@ -81,19 +83,20 @@ type farmBuild struct {
 func libDir(host *arch.Arch) string { return "usr/lib/" + host.GNU }
 
 // wantsLibrary tells whether a file of a package may be needed by a program:
-// shared libraries, and what libc and others load by themselves.
+// shared libraries, and what libc and others load by themselves, its locale among it.
 func wantsLibrary(host *arch.Arch, name string) bool {
 	dir := libDir(host) + "/"
-	return strings.HasPrefix(name, "usr/lib64/") ||
+	return strings.HasPrefix(name, "usr/lib64/") || strings.HasPrefix(name, nativeLocale) ||
 		wantsModule(host.GNU, name) ||
 		strings.HasPrefix(name, dir) && (strings.Contains(path.Base(name), ".so") || strings.HasPrefix(name, dir+"gconv/")) ||
 		path.Dir(name) == "usr/lib" && strings.Contains(path.Base(name), ".so")
 }
 
 // extras are what programs load by themselves, of the libraries' directory:
-// libc's character sets and name services, and the library of fakeroot, which
-// comes by LD_PRELOAD.
-var extras = []string{"gconv/*", "libnss_*.so.2", "libfakeroot/*.so"}
+// libc's character sets and name services, gawk's extensions, and the library of
+// fakeroot, which comes by LD_PRELOAD. Where the root's order of bytes is another one
+// that would wait forever for an answer of the root's faked.
+var extras = []string{"gconv/*", "libnss_*.so.2", "libfakeroot/*.so", "gawk/*.so"}
 
 // read is the object at a path of the stage; nil when there is none or it is no
 // ELF file.
@@ -167,7 +170,7 @@ func (b *farmBuild) build(ctx context.Context, programs, plugins []string) error
 	if err := b.putScripts(why); err != nil {
 		return err
 	}
-	return b.putLibraries(append(names, runs...))
+	return errors.Join(b.putLocales(), b.putLibraries(append(names, runs...)))
 }
 
 // judge says why a program must not be native; "" when it may.
@@ -189,13 +192,18 @@ func (b *farmBuild) judge(name string) (string, error) {
 	case o.asks && !matches(b.policy.Asks, path.Base(name)):
 		return "asks the kernel what machine it runs on (uname)", nil
 	}
-	return "", nil
+	return b.names(name, o)
 }
 
 // lacks says what a program needs that is not there; "" when it has all. That is
 // no reason to do without the others, unless it is one that pays.
 func (b *farmBuild) lacks(name string) (string, error) {
-	_, err := b.shelf().closure([]string{name})
+	libs, err := b.shelf().closure([]string{name})
+	for _, lib := range libs {
+		if why := b.policy.LibraryWhy(path.Base(lib)); why != "" && !matches(b.policy.Allow, path.Base(name)) {
+			return "needs " + path.Base(lib) + ", which " + why, nil
+		}
+	}
 	if err != nil && fault.KindOf(err) == fault.NotFound && !b.policy.PaysOff(path.Base(name)) {
 		return err.Error(), nil
 	}
@@ -230,32 +238,34 @@ func (b *farmBuild) putLoader(names []string) error {
 		if o.Interp == "" {
 			continue
 		}
-		if b.farm.Interp == "" {
-			b.farm.Interp = o.Interp
+		if b.loader == "" {
+			b.loader = o.Interp
 		}
-		if o.Interp != b.farm.Interp {
-			return fault.New(fault.Unsupported, "", "/%s asks for the loader %s, others for %s", name, o.Interp, b.farm.Interp)
+		if o.Interp != b.loader {
+			return fault.New(fault.Unsupported, "", "/%s asks for the loader %s, others for %s", name, o.Interp, b.loader)
 		}
 	}
-	if b.farm.Interp == "" {
+	if b.loader == "" {
 		return nil
 	}
-	if !slices.Contains(b.host.Linkers["linux"], b.farm.Interp) {
-		return fault.New(fault.Unsupported, "", "the programs ask for the loader %s, which is not one of %s", b.farm.Interp, b.host.Name)
+	if !slices.Contains(b.host.Linkers["linux"], b.loader) {
+		return fault.New(fault.Unsupported, "", "the programs ask for the loader %s, which is not one of %s", b.loader, b.host.Name)
 	}
-	text, err := b.text(mergedUsr(b.farm.Interp[1:]))
+	text, err := b.text(mergedUsr(b.loader[1:]))
 	if err != nil {
 		return err
 	}
 	if err := fitLoader(text); err != nil {
-		return fault.Wrap(fault.KindOf(err), err, b.farm.Interp, "")
+		return fault.Wrap(fault.KindOf(err), err, b.loader, "")
 	}
-	for _, name := range []string{b.farm.Interp[1:], path.Join(libDir(b.host), path.Base(b.farm.Interp))} {
+	b.farm.Interp = loaderPlace(b.host, b.loader)
+	source := loaderSource(b.host, b.farm.Interp)
+	for _, name := range []string{source, path.Join(libDir(b.host), path.Base(b.loader))} {
 		if err := b.put(name, text, 0o755); err != nil {
 			return err
 		}
 	}
-	b.describe(b.farm.Interp[1:], b.stage.owner[b.stage.real(mergedUsr(b.farm.Interp[1:]))], text)
+	b.describe(source, b.stage.owner[b.stage.real(mergedUsr(b.loader[1:]))], text)
 	return nil
 }
 
@@ -267,7 +277,7 @@ func (b *farmBuild) putProgram(name string) error {
 		return err
 	}
 	owner := b.stage.owner[name]
-	edited, err := editStrings(text, compilerMarks, compilerPath(b.target.GNU, b.local))
+	edited, err := editStrings(text, compilerMarks, compilerPath(compilerTriplet(b.target), b.target.GNU, b.local))
 	if err != nil {
 		return err
 	}
@@ -275,6 +285,12 @@ func (b *farmBuild) putProgram(name string) error {
 		nativeDriver(text)
 	}
 	setRevision(text, b.revisions[owner.Name])
+	if matches(b.policy.Searches, path.Base(name)) {
+		moveString(text, "/"+libDir(b.host), "/"+libDir(b.target)) // or it is rejected
+	}
+	if err := setLoader(text, b.farm.Interp); err != nil {
+		return err
+	}
 	for _, c := range b.choices {
 		if c.own.source == name {
 			return b.putChooser(c, owner, text)
@@ -323,7 +339,7 @@ func (b *farmBuild) putLibraries(names []string) error {
 	tree := Tree{Path: "/" + libDir(b.host), Source: libDir(b.host), Files: b.perl.Files + b.beside.Files, Bytes: b.perl.Bytes + b.beside.Bytes}
 	var known []string
 	for _, name := range append(more, libs...) {
-		if path.Base(name) == path.Base(b.farm.Interp) {
+		if path.Base(name) == path.Base(b.loader) {
 			continue // it is there already
 		}
 		n, err := b.putLibrary(name)
@@ -362,6 +378,16 @@ func (b *farmBuild) putLibrary(name string) (int64, error) {
 	if err := b.dir.MkdirAll(path.Dir(to), 0o755); err != nil {
 		return 0, err
 	}
+	if path.Base(name) == libc && b.otherOrder() {
+		text, err := b.stage.root.ReadFile(real)
+		if err == nil {
+			err = moveLocales(text, usualLocales, FarmLocales)
+		}
+		if err == nil {
+			err = b.dir.WriteFile(to, text, 0o755)
+		}
+		return st.Size(), err
+	}
 	if err := b.dir.Link(path.Join(farmStage, real), to); err != nil {
 		return 0, err
 	}
@@ -378,7 +404,7 @@ func (b *farmBuild) extras() ([]string, error) {
 	var found []string
 	for name := range b.stage.owner {
 		rest, ok := strings.CutPrefix(name, libDir(b.host)+"/")
-		if !ok || !matches(extras, rest) || b.stage.real(name) == "" {
+		if !ok || !matches(extras, rest) || b.stage.real(name) == "" || b.otherOrder() && path.Dir(rest) == "libfakeroot" {
 			continue
 		}
 		found = append(found, name)

@@ -30,6 +30,8 @@ const (
 	amd64   = 62
 	aarch64 = 183
 	loader  = "/lib64/ld-linux-x86-64.so.2"
+	// nearLoader is what programs of a farm ask for in its place.
+	nearLoader = "/lib/x86_64-linux-gnu/ld.so"
 )
 
 // file makes it: a header, PT_LOAD of the whole file, PT_INTERP and PT_DYNAMIC,
@@ -118,6 +120,9 @@ func program(needed ...string) string {
 	return elfSpec{machine: amd64, interp: loader, needed: needed}.file()
 }
 
+// inFarm is a program as a farm has it.
+func inFarm(text string) string { return strings.ReplaceAll(text, loader, nearLoader) }
+
 func library(soname string, needed ...string) string {
 	return elfSpec{machine: amd64, soname: soname, needed: needed}.file()
 }
@@ -205,6 +210,7 @@ func TestFarm(t *testing.T) {
 		libs + "libunused.so.1":             library("libunused.so.1"),
 		libs + "gconv/UTF-16.so":            library("UTF-16.so", "libc.so.6"),
 		libs + "gconv/gconv-modules":        "module x\n",
+		libs + "gawk/time.so":               library("time.so", "libc.so.6"),
 		libs + "libfakeroot/libfakeroot.so": library("libfakeroot.so", "libc.so.6"),
 	})
 	programs := []string{"usr/bin/sed", "usr/bin/uname2", "usr/bin/find", "usr/bin/sh", "usr/bin/su2", "usr/bin/cc1", "usr/bin/none", "usr/bin/man", "usr/bin/near", "usr/bin/old", "usr/bin/poor"}
@@ -225,8 +231,8 @@ func TestFarm(t *testing.T) {
 		return nil
 	})
 	want := []string{
-		"ldcache", "lib64/ld-linux-x86-64.so.2", "usr/bin/cc1", "usr/bin/find", "usr/bin/near", "usr/bin/sed", libs + "near/libnear.so", "usr/bin/old", libs + "libold.so.5",
-		libs + "gconv/UTF-16.so", libs + "gconv/gconv-modules", libs + "ld-linux-x86-64.so.2", libs + "libacl.so.1",
+		"ldcache", libs + "ld.so", "usr/bin/cc1", "usr/bin/find", "usr/bin/near", "usr/bin/sed", libs + "near/libnear.so", "usr/bin/old", libs + "libold.so.5",
+		libs + "gconv/UTF-16.so", libs + "gconv/gconv-modules", libs + "gawk/time.so", libs + "ld-linux-x86-64.so.2", libs + "libacl.so.1",
 		libs + "libattr.so.1", libs + "libc.so.6", libs + "libfakeroot/libfakeroot.so", libs + "libfakeroot.so",
 	}
 	slices.Sort(got)
@@ -237,13 +243,16 @@ func TestFarm(t *testing.T) {
 	if text, _ := root.ReadFile("usr/bin/cc1"); !bytes.Contains(text, []byte("\x00/usr/lib/gcc/x/12/include\x00")) {
 		t.Error("the compiler's paths are the cross compiler's")
 	}
-	if text, _ := root.ReadFile("lib64/ld-linux-x86-64.so.2"); bytes.Contains(text, []byte("cannot be preloaded")) {
+	if text, _ := root.ReadFile(libs + "ld.so"); bytes.Contains(text, []byte("cannot be preloaded")) {
 		t.Error("the loader is not silent")
 	}
 	for name, why := range map[string]string{"usr/bin/uname2": "uname", "usr/bin/sh": "no program", "usr/bin/su2": "user", "usr/bin/none": "no program", "usr/bin/man": "of its own in /usr/lib/man-db", "usr/bin/poor": "libgone.so.1 is not to be found"} {
 		if !strings.Contains(b.farm.Rejected[name], why) {
 			t.Errorf("%s is rejected with %q", name, b.farm.Rejected[name])
 		}
+	}
+	if text, _ := root.ReadFile("usr/bin/sed"); string(text) != inFarm(program("libacl.so.1", "libc.so.6")) {
+		t.Error("sed has not the loader of the farm")
 	}
 	f := b.farm.Files["usr/bin/sed"]
 	if err := CheckFile(root, File{Path: "/usr/bin/sed", Source: "usr/bin/sed", SHA256: f.SHA256}); err != nil {

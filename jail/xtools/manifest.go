@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -67,7 +68,7 @@ type File struct {
 	SHA256  string `json:"sha256"`
 	Size    int64  `json:"size"` // bytes
 	Pays    bool   `json:"pays,omitempty"`
-	Why     string `json:"why,omitempty"` // a script may be native
+	Why     string `json:"why,omitempty"` // a script may be native, or what a chooser chooses by
 	// Original is the root's own file; nil where the root has none.
 	Original *Original `json:"original,omitempty"`
 }
@@ -139,6 +140,12 @@ func (m *Manifest) ChangedInterpreter(root *os.Root) string {
 		}
 	}
 	return ""
+}
+
+// InTree tells whether a path of the root is in one of the trees, and so laid over
+// with it.
+func (m *Manifest) InTree(name string) bool {
+	return slices.ContainsFunc(m.Trees, func(t Tree) bool { return strings.HasPrefix(name, t.Path+"/") })
 }
 
 // InFarm are all files of the farm that the manifest has a digest of.

@@ -436,7 +436,7 @@ func (p *packed) check(s *Subject, release Release) error {
 		return fault.New(fault.Mismatch, hint, "the pack is for roots of %s, and this one is of %s", f.Target, s.Arch.Name)
 	case f.Host != s.Host.Name:
 		return fault.New(fault.Mismatch, hint, "the tools of the pack are of %s, and this machine is of %s", f.Host, s.Host.Name)
-	case f.Interp != "" && !slices.Contains(s.Host.Linkers["linux"], f.Interp):
+	case f.Interp != "" && !isLoader(s.Host, f.Interp):
 		return fault.New(fault.Unsafe, "", "%s: %q is not the loader of %s", packAbout, f.Interp, s.Host.Name)
 	case f.Libraries.Files > 0 && (f.Libraries.Path != "/"+libDir(s.Host) || f.Libraries.Source != libDir(s.Host)):
 		return fault.New(fault.Unsafe, "", "%s: libraries cannot be in %q", packAbout, f.Libraries.Path)

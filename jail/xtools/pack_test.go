@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func TestHostTools(t *testing.T) {
 			t.Errorf("%s is %q, want %s", name, got["/usr/bin/"+name], want)
 		}
 	}
-	if got[loader] != Native || len(m.Trees) != 1 || m.Source != HostName {
+	if got[nearLoader] != Native || len(m.Trees) != 1 || m.Source != HostName {
 		t.Errorf("%+v", m)
 	}
 	farm := filepath.Join(h.Dir, filepath.Base(filepath.Dir(m.Farm)), farmRoot)
@@ -161,7 +162,7 @@ func TestPack(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := states(m)
-	if got["/usr/bin/sed"] != Native || got["/usr/bin/grep"] != Drifted || got["/usr/bin/xz"] != Missing || got[loader] != Native || len(m.Trees) != 1 {
+	if got["/usr/bin/sed"] != Native || got["/usr/bin/grep"] != Drifted || got["/usr/bin/xz"] != Missing || got[nearLoader] != Native || len(m.Trees) != 1 {
 		t.Errorf("%v", got)
 	}
 	farm, err := os.OpenRoot(filepath.Join(k.Dir, filepath.Base(filepath.Dir(m.Farm)), farmRoot))
@@ -326,7 +327,7 @@ func TestWants(t *testing.T) {
 	for _, w := range wants {
 		got[w.Path] = w
 	}
-	for _, name := range []string{loader[1:], "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"} {
+	for _, name := range []string{nearLoader[1:], "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"} {
 		text := got[name].Text
 		if !bytes.Contains(text, []byte(WrittenCache)) || bytes.Contains(text, []byte(LoaderCache)) {
 			t.Errorf("%s has the cache of a farm", name)
@@ -336,6 +337,18 @@ func TestWants(t *testing.T) {
 		if _, ok := got[name]; !ok {
 			t.Errorf("%s is not written", name)
 		}
+	}
+	i := slices.IndexFunc(m.Files, func(f File) bool { return f.Kind == Loader })
+	m.Files[i].Path = "/" + m.Files[i].Source // where /lib leads to /usr/lib
+	if wants, err = Wants(farm, m); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, w := range wants {
+		if seen[w.Path] {
+			t.Errorf("%s is written twice", w.Path)
+		}
+		seen[w.Path] = true
 	}
 	if len(WrittenCache) != len(LoaderCache) {
 		t.Errorf("%q does not fit", WrittenCache)

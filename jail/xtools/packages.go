@@ -126,7 +126,7 @@ func ReadInstalled(root *os.Root, arch string) (*Installed, error) {
 	in := &Installed{Packages: map[string]Package{}, Owner: map[string]string{}}
 	f, err := rootpath.Open(root, statusFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "only a root of Debian has a twin; xjail tools --help names other sources", "the root has no /%s: dpkg did not make it", statusFile)
+		return nil, fault.New(fault.NotFound, "only roots that dpkg has made get native tools; --tools none does without", "the root has no /%s: dpkg did not make it", statusFile)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Damaged, err, "read /"+statusFile+" of the root", "")
@@ -161,11 +161,12 @@ func plainName(name string) bool {
 // readLists reads which files belong to the packages.
 func (in *Installed) readLists(root *os.Root, arch string) error {
 	dirs := map[string]string{}
+	diverted := readDiversions(root)
 	for name, p := range in.Packages {
 		if p.Arch == "all" {
 			continue
 		}
-		if err := readInfo(root, name, arch, "list", func(line string) { in.own(root, dirs, line, name) }); err != nil {
+		if err := readInfo(root, name, arch, "list", func(line string) { in.own(root, dirs, diverted.place(line, name), name) }); err != nil {
 			return err
 		}
 	}

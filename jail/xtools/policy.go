@@ -32,6 +32,18 @@ type Policy struct {
 	Pays []string `yaml:"pays"`
 	// Asks are programs that call uname(2) and may be native all the same.
 	Asks []string `yaml:"asks"`
+	// Searches are programs in which the directory of the libraries of the
+	// architecture that they are built for becomes the root's.
+	Searches []string `yaml:"searches"`
+	// Names are programs that name a directory of libraries of their own architecture,
+	// and may be native all the same.
+	Names []string `yaml:"names"`
+	// Libraries are patterns of names of libraries: programs that need one stay as
+	// they are, each with its reason.
+	Libraries map[string]string `yaml:"libraries"`
+	// Order are programs that stay as they are in roots of another order of bytes than
+	// the host's, each with its reason.
+	Order map[string]string `yaml:"order"`
 	// Never are programs that stay as they are, each with its reason.
 	Never map[string]string `yaml:"never"`
 	// Scripts are scripts that a native interpreter may run: by the package, the
@@ -39,8 +51,9 @@ type Policy struct {
 	Scripts map[string]map[string]string `yaml:"scripts"`
 	// Revisions are those of compilers of which it is known what they change.
 	Revisions []Revision `yaml:"revisions"`
-	// Allow are names of Never that a configuration has decided otherwise about, and
-	// programs of a compiler that may be native whatever their revision is.
+	// Allow are names of Never that a configuration has decided otherwise about,
+	// programs that may be native whatever libraries they need and directories they
+	// name, and those of a compiler whatever their revision is.
 	Allow []string `yaml:"allow"`
 }
 
@@ -67,7 +80,7 @@ func parsePolicy(text []byte) (*Policy, error) {
 
 // check refuses patterns that cannot be used, and exceptions without a reason.
 func (p *Policy) check() error {
-	for _, list := range [][]string{p.Programs, p.Plugins, p.Pays, p.Asks, p.Allow, p.Directories} {
+	for _, list := range [][]string{p.Programs, p.Plugins, p.Pays, p.Asks, p.Searches, p.Names, p.Allow, p.Directories} {
 		for _, pattern := range list {
 			if err := checkPattern(pattern); err != nil {
 				return err
@@ -75,6 +88,12 @@ func (p *Policy) check() error {
 		}
 	}
 	if err := checkReasons("never", "why it stays", p.Never); err != nil {
+		return err
+	}
+	if err := checkReasons("order", "why it stays where the order is another", p.Order); err != nil {
+		return err
+	}
+	if err := checkReasons("libraries", "why what needs it stays", p.Libraries); err != nil {
 		return err
 	}
 	for i := range p.Revisions {
@@ -127,8 +146,12 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 		Plugins:     slices.Concat(p.Plugins, add.Plugins),
 		Pays:        slices.Concat(p.Pays, add.Pays),
 		Asks:        slices.Concat(p.Asks, add.Asks),
+		Searches:    slices.Concat(p.Searches, add.Searches),
+		Names:       slices.Concat(p.Names, add.Names),
 		Allow:       slices.Concat(p.Allow, add.Allow),
 		Revisions:   slices.Concat(p.Revisions, add.Revisions),
+		Libraries:   map[string]string{},
+		Order:       map[string]string{},
 		Never:       map[string]string{},
 		Scripts:     map[string]map[string]string{},
 	}
@@ -140,10 +163,10 @@ func (p *Policy) With(add *Policy) (*Policy, error) {
 			maps.Copy(sum.Scripts[name], reasons)
 		}
 	}
-	for _, never := range []map[string]string{p.Never, add.Never} {
-		for pattern, reason := range never {
-			sum.Never[pattern] = reason
-		}
+	for _, policy := range []*Policy{p, add} {
+		maps.Copy(sum.Never, policy.Never)
+		maps.Copy(sum.Libraries, policy.Libraries)
+		maps.Copy(sum.Order, policy.Order)
 	}
 	return sum, nil
 }
@@ -154,8 +177,34 @@ func (p *Policy) NeverWhy(name string) string {
 	if matches(p.Allow, name) {
 		return ""
 	}
+	return reasonFor(p.Never, name)
+}
+
+// staysWhy is the reason why a program of this name stays as it is in a root.
+func (p *Policy) staysWhy(s *Subject, name string) string {
+	if why := p.NeverWhy(name); why != "" || s.Host.Order == s.Arch.Order {
+		return why
+	}
+	return p.OrderWhy(name)
+}
+
+// OrderWhy is the reason why a program of this name stays as it is in a root of
+// another order of bytes; "" when it need not.
+func (p *Policy) OrderWhy(name string) string {
+	if matches(p.Allow, name) {
+		return ""
+	}
+	return reasonFor(p.Order, name)
+}
+
+// LibraryWhy is the reason why a program that needs a library of this name stays as
+// it is; "" when it need not.
+func (p *Policy) LibraryWhy(name string) string { return reasonFor(p.Libraries, name) }
+
+// reasonFor is the reason of the longest pattern that a name matches.
+func reasonFor(reasons map[string]string, name string) string {
 	best, why := "", ""
-	for pattern, reason := range p.Never {
+	for pattern, reason := range reasons {
 		if ok, _ := path.Match(pattern, name); ok && (why == "" || len(pattern) > len(best) || len(pattern) == len(best) && pattern < best) {
 			best, why = pattern, reason
 		}

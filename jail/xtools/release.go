@@ -47,7 +47,7 @@ func ReadRelease(root *os.Root) (Release, error) {
 		break
 	}
 	if r.ID != "debian" || r.Codename == "" {
-		return r, fault.New(fault.Unsupported, "only a root of Debian has a twin so far; xjail tools install --help names other sources",
+		return r, fault.New(fault.Unsupported, "only roots of Debian get native tools so far; --tools none does without",
 			"the root is not one of a release of Debian: os-release says %q %q", r.ID, r.Codename)
 	}
 	return r, nil

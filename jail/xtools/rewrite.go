@@ -72,8 +72,9 @@ func nativePath(name string) string { return strings.Replace(name, "/gcc-cross/"
 // it belongs. With local it is put there: for roots that have no include-fixed, as
 // those of Debian since gcc 7.
 //
-// The strings are those of gcc's cppdefault.cc.
-func compilerPath(triplet string, local bool) func(old string) (string, bool) {
+// triplet is what gcc calls the machine, and multiarch what directories of libraries
+// and headers are called by. The strings are those of gcc's cppdefault.cc.
+func compilerPath(triplet, multiarch string, local bool) func(old string) (string, bool) {
 	return func(old string) (string, bool) {
 		if old == "gcc-cross" {
 			return "gcc", true
@@ -88,7 +89,7 @@ func compilerPath(triplet string, local bool) func(old string) (string, bool) {
 		case local && strings.HasSuffix(fresh, "/include-fixed"):
 			return "/usr/local/include", true
 		case cxx && strings.HasSuffix(version, "/"+triplet):
-			return "/usr/include/" + triplet + "/c++/" + strings.TrimSuffix(version, "/"+triplet), true
+			return "/usr/include/" + multiarch + "/c++/" + strings.TrimSuffix(version, "/"+triplet), true
 		case cxx:
 			return "/usr/include/c++/" + version, true
 		case up && strings.HasPrefix(tail, "libc++_include/"):

@@ -21,7 +21,7 @@ import (
 func TestCompilerPath(t *testing.T) {
 	const triplet = "mips64el-linux-gnuabi64"
 	const cross = "/usr/lib/gcc-cross/" + triplet + "/12/"
-	edit := compilerPath(triplet, true)
+	edit := compilerPath(triplet, triplet, true)
 	for old, want := range map[string]string{
 		"/usr/lib/gcc-cross/": "/usr/lib/gcc/",
 		"gcc-cross":           "gcc",
@@ -44,15 +44,30 @@ func TestCompilerPath(t *testing.T) {
 			t.Errorf("%s: %q, want %q", old, got, want)
 		}
 	}
-	if got, _ := compilerPath(triplet, false)(cross + "include-fixed"); !strings.HasSuffix(got, "/12/include-fixed") {
+	if got, _ := compilerPath(triplet, triplet, false)(cross + "include-fixed"); !strings.HasSuffix(got, "/12/include-fixed") {
 		t.Errorf("corrected headers: %q", got)
+	}
+	// As in cpp-12-i686-linux-gnu 12.2.0-14cross1 and cpp-12 of i386.
+	i386 := compilerPath("i686-linux-gnu", "i386-linux-gnu", true)
+	if got, _ := i386("/usr/lib/gcc-cross/i686-linux-gnu/12/../../../../i686-linux-gnu/include/c++/12/i686-linux-gnu"); got != "/usr/include/i386-linux-gnu/c++/12" {
+		t.Errorf("headers of i386: %q", got)
+	}
+}
+
+func TestTripletOfCompilers(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"i386": {"i686-linux-gnu", "i686-linux-gnu"}, "amd64": {"x86_64-linux-gnu", "x86-64-linux-gnu"}, "arm64": {"aarch64-linux-gnu", "aarch64-linux-gnu"},
+	} {
+		if a := subject(t, name).Arch; compilerTriplet(a) != want[0] || triplet(a) != want[1] {
+			t.Errorf("%s: %s, %s", name, compilerTriplet(a), triplet(a))
+		}
 	}
 }
 
 func TestEditStrings(t *testing.T) {
 	text := []byte("code/usr/lib/gcc-cro\x90\x00/usr/lib/gcc-cross/\x00tail gcc-cross\x00gcc-cross\x00/usr/lib/gcc-cross/x/include\x00end\x00")
 	size := len(text)
-	n, err := editStrings(text, compilerMarks, compilerPath("x", false))
+	n, err := editStrings(text, compilerMarks, compilerPath("x", "x", false))
 	want := "code/usr/lib/gcc-cro\x90\x00/usr/lib/gcc/\x00\x00\x00\x00\x00\x00\x00tail gcc-cross\x00gcc\x00\x00\x00\x00\x00\x00\x00/usr/lib/gcc/x/include\x00\x00\x00\x00\x00\x00\x00end\x00"
 	if err != nil || n != 3 || string(text) != want || len(text) != size {
 		t.Errorf("%d, %v, %q", n, err, text)
@@ -69,7 +84,7 @@ func FuzzEditStrings(f *testing.F) {
 	f.Add([]byte("\x00/usr/lib/gcc-cross/x\x00gcc-cross\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		before := bytes.Clone(text)
-		_, err := editStrings(text, compilerMarks, compilerPath("x", true))
+		_, err := editStrings(text, compilerMarks, compilerPath("x", "x", true))
 		if len(text) != len(before) {
 			t.Error("the length changed")
 		}

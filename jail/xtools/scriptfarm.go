@@ -149,6 +149,9 @@ func (b *farmBuild) putPerl() error {
 	if err != nil {
 		return err
 	}
+	if err := setLoader(text, b.farm.Interp); err != nil {
+		return err
+	}
 	libs := libDir(b.host)
 	b.describe(perlProgram(libs), b.stage.owner[perlPath], text)
 	if err := b.put(perlProgram(libs), text, 0o755); err != nil {

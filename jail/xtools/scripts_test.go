@@ -299,7 +299,7 @@ func TestFarmHasNativePerl(t *testing.T) {
 	for name, want := range map[string]string{
 		"usr/bin/dpkg-buildflags":          "#!/" + libs + "nxb-bin/perl -w\nprint 1;\n",
 		"usr/bin/help2man":                 "#! /" + libs + "nxb-bin/perl\n'/usr/lib/mips64el-linux-gnuabi64/help2man'\n",
-		libs + "nxb-bin/perl5":             program("libc.so.6"),
+		libs + "nxb-bin/perl5":             inFarm(program("libc.so.6")),
 		libs + "nxb-bin/perl":              string(perlChooser(libs)),
 		libs + "perl-base/Config.pm":       "require '/" + target + "perl-base/Config.pm';\n1;\n",
 		libs + "perl/5.36/Config_heavy.pl": "require '/" + target + "perl/5.36/Config_heavy.pl';\n1;\n",

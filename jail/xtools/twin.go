@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -36,7 +37,7 @@ const TwinName = "twin"
 func (t *Twin) Name() string { return TwinName }
 
 // formatOfFarms changes when the same packages give another farm.
-const formatOfFarms = "11"
+const formatOfFarms = "12"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
@@ -135,6 +136,9 @@ func (c *chooser) takeAlways() {
 	if c.has("libfakeroot") {
 		always = append(always, "libfakeroot")
 	}
+	if c.subject.Host.Order != c.subject.Arch.Order {
+		always = append(always, "libc-bin") // see putLocales
+	}
 	c.takeLibraries(always...)
 }
 
@@ -209,7 +213,10 @@ func sameRelease(release Release, programs []string, left []Left) error {
 
 // key names a farm by all that decides what is in it.
 func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
-	parts := []string{formatOfFarms, s.Host.Name, s.Arch.Name, s.Arch.GNU, strings.Join(t.Policy.Asks, " "), fmt.Sprint(hasFixed(s))}
+	parts := []string{formatOfFarms, s.Host.Name, s.Arch.Name, s.Arch.GNU, fmt.Sprint(hasFixed(s))}
+	for _, list := range [][]string{t.Policy.Asks, t.Policy.Searches, t.Policy.Names, t.Policy.Allow, slices.Sorted(maps.Keys(t.Policy.Libraries))} {
+		parts = append(parts, strings.Join(list, " "))
+	}
 	for _, p := range c.chosen {
 		parts = append(parts, p.Name+" "+p.Version+" "+p.SHA256)
 	}
@@ -227,7 +234,7 @@ func (t *Twin) key(s *Subject, c *chooser, programs, plugins []string) string {
 
 // hasFixed tells whether the root's compiler has headers that it corrected.
 func hasFixed(s *Subject) bool {
-	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+s.Arch.GNU+"/*/include-fixed")
+	found, _ := fs.Glob(s.Root.FS(), "usr/lib/gcc/"+compilerTriplet(s.Arch)+"/*/include-fixed")
 	return len(found) > 0
 }
 
@@ -330,8 +337,9 @@ func (t *Twin) describe(m *Manifest, farm *Farm, found []candidate, c *chooser) 
 		}
 		used[f.original.Package] = true
 	}
-	if l, ok := farm.Files[strings.TrimPrefix(farm.Interp, "/")]; ok && farm.Interp != "" {
-		m.Files = append(m.Files, File{Path: farm.Interp, Source: farm.Interp[1:], Kind: Loader, Package: l.Package, Version: l.Version, SHA256: l.SHA256, Size: l.Size})
+	source := loaderSource(c.subject.Host, farm.Interp)
+	if l, ok := farm.Files[source]; ok && farm.Interp != "" {
+		m.Files = append(m.Files, File{Path: farm.Interp, Source: source, Kind: Loader, Package: l.Package, Version: l.Version, SHA256: l.SHA256, Size: l.Size})
 	}
 	if farm.Libraries.Files > 0 {
 		m.Trees = append(m.Trees, farm.Libraries)

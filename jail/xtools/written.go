@@ -32,16 +32,19 @@ type Want struct {
 }
 
 // Wants are the files of a manifest as they are written into a root: the trees
-// file by file, and the loader with another place for its cache, since /dev is
-// not a root's own.
+// file by file, and what finds something in a farm with another place for that, since
+// /dev is not a root's own.
 func Wants(farm *os.Root, m *Manifest) ([]Want, error) {
 	var wants []Want
 	loader := ""
 	for _, f := range m.Files {
-		wants = append(wants, Want{Path: f.Path[1:], Source: f.Source})
 		if f.Kind == Loader {
 			loader = path.Base(f.Source)
 		}
+		if f.Original == nil && m.InTree(f.Path) {
+			continue
+		}
+		wants = append(wants, Want{Path: f.Path[1:], Source: f.Source})
 	}
 	for _, t := range m.Trees {
 		err := fs.WalkDir(farm.FS(), t.Source, func(name string, d fs.DirEntry, err error) error {
@@ -55,20 +58,38 @@ func Wants(farm *os.Root, m *Manifest) ([]Want, error) {
 		}
 	}
 	for i := range wants {
-		if loader == "" || path.Base(wants[i].Source) != loader {
-			continue
-		}
-		text, err := farm.ReadFile(wants[i].Source)
-		if err == nil {
-			_, err = editStrings(text, []string{LoaderCache}, func(old string) (string, bool) { return WrittenCache, old == LoaderCache })
-		}
-		if err != nil {
+		if err := fitWritten(farm, &wants[i], loader); err != nil {
 			return nil, err
 		}
-		wants[i].Text = text
 	}
+	more, err := localeWants(farm)
+	if err != nil {
+		return nil, err
+	}
+	wants = append(wants, more...)
 	if _, err := farm.Lstat(loaderCache); err == nil {
 		wants = append(wants, Want{Path: WrittenCache[1:], Source: loaderCache})
 	}
 	return wants, nil
+}
+
+// fitWritten gives what finds something in a farm the place where a root has it: the
+// loader its cache, and libc its locales.
+func fitWritten(farm *os.Root, w *Want, loader string) (err error) {
+	base := path.Base(w.Source)
+	isLoader := loader != "" && (base == loader || strings.HasPrefix(base, "ld-linux-"))
+	if !isLoader && base != libc {
+		return nil
+	}
+	text, err := farm.ReadFile(w.Source)
+	switch {
+	case err != nil:
+		return err
+	case isLoader:
+		_, err = editStrings(text, []string{LoaderCache}, func(old string) (string, bool) { return WrittenCache, old == LoaderCache })
+	default:
+		err = moveLocales(text, FarmLocales, WrittenLocales)
+	}
+	w.Text = text
+	return err
 }

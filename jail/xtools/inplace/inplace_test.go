@@ -360,6 +360,21 @@ func TestRestoreThroughLink(t *testing.T) {
 	}
 }
 
+// What cannot be looked at is not taken for replaced: what was kept of it would go.
+func TestRestoreOfWhatCannotBeSeen(t *testing.T) {
+	s := newStage(t)
+	long := strings.Repeat("x", 300) // more than a name may have
+	r := &restorer{ctx: t.Context(), root: s.root, state: s.state, record: &record{}}
+	if drifted, err := r.restore(&file{Path: long + "/sed", Was: &was{}}); err == nil || drifted {
+		t.Errorf("replaced: %v, %v", drifted, err)
+	}
+	for _, name := range []string{"usr/nothing/sed", "usr/bin/sed/x"} {
+		if drifted, err := r.restore(&file{Path: name, Was: &was{}}); err != nil || !drifted {
+			t.Errorf("%s: %v, %v", name, drifted, err)
+		}
+	}
+}
+
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"version":1,"files":[{"path":"usr/bin/sed","kept":"0","was":{}}],"made":["usr"],"dirs":[{"path":"."}]}`))
 	f.Add([]byte(`{"version":1,"files":[{"path":"../x","kept":"../0","was":{}}]}`))

@@ -128,9 +128,11 @@ func (r *restorer) forget() error {
 
 // restore puts one file back. drifted: there is another file now, which stays.
 func (r *restorer) restore(f *file) (drifted bool, err error) {
-	if err := folder(r.root, path.Dir(f.Path)); err != nil {
+	if err := folder(r.root, path.Dir(f.Path)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoFolder) {
 		// Of a Lay: the directory was not made yet.
 		return !r.all, nil
+	} else if err != nil {
+		return false, err // nothing that was kept goes for a disk's error
 	}
 	if err := absent(r.root.Remove(temporary(f.Path))); err != nil {
 		return false, err

@@ -98,10 +98,10 @@ func (t *test) judgeObjects(list []compilation, ours, theirs map[string]outcome)
 }
 
 // ordersOtherwise tells whether the code of a compilation may be in another order:
-// the native compiler is of another revision, for which the tools have a chooser, and
-// none of the options is given with which the root's own runs.
+// the native compiler is of another revision, for which the tools have a chooser, it
+// optimises, and none of the options is given with which the root's own runs.
 func (t *test) ordersOtherwise(c compilation) bool {
-	return !strings.Contains(c.build, "-fstack-protector") &&
+	return !strings.Contains(c.build, "-fstack-protector") && !strings.Contains(c.build, "-O0") &&
 		slices.ContainsFunc(t.s.Manifest.Files, func(f xtools.File) bool { return f.Kind == xtools.Chooser })
 }
 

@@ -57,6 +57,7 @@ say xargs "`printf 'a b\\nc\\n' | xargs -n 2 echo | tr '\n' ,`"
 say m4 "`echo 'define(x, eval(3 * 14))x' | m4 2>/dev/null`"
 say diff "`printf 'a\\n' >p; printf 'b\\n' >q; diff p q | tr '\n' ,; diff -u p q | sed -n '3,$p' | tr '\n' ,; cmp -s p q; echo $?`"
 say make_features "`printf 'x := $(sort b a c)\\nall: ; @echo $(x) $(words $(x)) $(MAKE_HOST) $(filter order-only second-expansion,$(.FEATURES))\\n' >m; make -s -f m 2>/dev/null`"
+say make_library "`printf 'all: -lm ; @echo $<\n' >m; make -s -f m 2>/dev/null`"
 say make_set "`printf 'all: ; @echo $(MAKE)\\n' >m; make -s -f m 2>/dev/null`"
 
 # Files.

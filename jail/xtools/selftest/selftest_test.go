@@ -277,6 +277,10 @@ func TestFinds(t *testing.T) {
 		{"a version that only begins alike", says("hybrid start", "== /usr/bin/sed\nsed (GNU sed) 4.91\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"), "start", Failed, fault.Mismatch, "/usr/bin/sed: it says"},
 		{"a program that does not start", says("hybrid start", "== /usr/bin/sed\nsed: error while loading shared libraries: libacl.so.1\n\nstatus=127\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"), "start", Failed, fault.Failed, "libacl.so.1"},
 		{"a program that says something else", says("emulated start", "== /usr/bin/sed\nsed (GNU sed) 4.9 with more\n\nstatus=0\n== /usr/bin/tar\ntar (GNU tar) 1.34\n\nstatus=0\n== /usr/bin/dash\n\nstatus=0\n"), "versions", Failed, fault.Mismatch, "with more"},
+		{"what bash and make say that they were built for", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid start"] = outcome{out: "== /usr/bin/sed\nsed 4.9 (x86_64-pc-linux-gnu)\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"}
+			b.jail.says["emulated start"] = outcome{out: "== /usr/bin/sed\nsed 4.9 (s390x-ibm-linux-gnu)\n\nstatus=0\n== /usr/bin/tar\ntar 1.34\nstatus=0\n== /usr/bin/dash\nstatus=0\n"}
+		}, "versions", Warning, 0, "s390x-ibm-linux-gnu"},
 		{"a uname of the host", says("hybrid uname-m", "x86_64\n"), "identity", Failed, fault.WrongArch, `uname-m: "x86_64", want "aarch64"`},
 		{"a make of the host", says("hybrid make", "x86_64-pc-linux-gnu\n"), "identity", Failed, fault.WrongArch, "x86_64-pc-linux-gnu"},
 		{"perl of the host", says("hybrid perl", "archname='x86_64-linux'\n"), "identity", Failed, fault.WrongArch, "perl"},
@@ -284,6 +288,14 @@ func TestFinds(t *testing.T) {
 		{"a compiler that says where the tools are", says("hybrid cc-libgcc", "/dev/nxb/lib/libgcc.a\n"), "compiler", Failed, fault.WrongArch, "cc-libgcc speaks of /dev/nxb"},
 		{"other predefined macros", says("hybrid cc-macros", "#define __SSE2__ 1\n"), "compiler answers", Failed, fault.Mismatch, "cc-macros: native \"#define __SSE2__ 1\""},
 		{"another sysroot", says("emulated cc-sysroot", "/\n"), "compiler answers", Failed, fault.Mismatch, "cc-sysroot"},
+		{"a compiler that passes code on", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid cc-specs"] = outcome{out: "crtn.o%s \n"}
+			b.jail.says["emulated cc-specs"] = outcome{out: "crtn.o%s %{fopenacc|fopenmp:crtoffloadend%O%s}\n", err: "OFFLOAD_TARGET_NAMES=nvptx-none\nOFFLOAD_TARGET_DEFAULT=1\n"}
+		}, "compiler answers", Warning, 0, "cc-specs"},
+		{"a compiler that passes code on by itself", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid cc-v"] = outcome{err: "OFFLOAD_TARGET_NAMES=nvptx-none\n"}
+			b.jail.says["emulated cc-v"] = outcome{}
+		}, "compiler answers", Failed, fault.Mismatch, "cc-v"},
 		{"objects of the host", func(_ *testing.T, b *bench) { b.jail.files["hybrid threads"] = elfFile(amd64) }, "program threads", Failed, fault.WrongArch, "threads: it is amd64"},
 		{"objects of the host, where the root has no better", func(_ *testing.T, b *bench) {
 			b.jail.files["hybrid threads"] = elfFile(amd64)
@@ -315,6 +327,14 @@ func TestFinds(t *testing.T) {
 			b.jail.files["hybrid o-2.o"] = elfFile(aarch64, section{".text", "x"}, section{".comment", mine})
 			b.jail.files["emulated o-2.o"] = elfFile(aarch64, section{".text", "x"}, section{".comment", own})
 		}, "objects", OK, 0, "12.2.0-14+deb12u1"},
+		{"code in another order, as is known", func(_ *testing.T, b *bench) {
+			b.Manifest.Files[0].Kind = xtools.Chooser
+			b.jail.files["hybrid o-2.o"] = elfFile(aarch64, section{".text", "x"})
+		}, "objects", Warning, 0, "o-2.o: .text"},
+		{"other code where nothing is put into order", func(_ *testing.T, b *bench) {
+			b.Manifest.Files[0].Kind = xtools.Chooser
+			b.jail.files["hybrid o-0g.o"] = elfFile(aarch64, section{".text", "x"})
+		}, "objects", Failed, fault.Mismatch, "o-0g.o: .text"},
 		{"an archive that differs", func(_ *testing.T, b *bench) { b.jail.files["hybrid o-l.a"] = "!<arch>\nx" }, "objects", Failed, fault.Mismatch, "o-l.a"},
 		{"a shell that is gone", func(_ *testing.T, b *bench) { b.jail.fail["hybrid start"] = fault.New(127, "", "/bin/sh: not found") }, "start", Failed, 127, "/bin/sh: not found"},
 	}
@@ -623,5 +643,21 @@ func TestCompileScript(t *testing.T) {
 	}
 	if got := (&test{s: b.Subject}).perlModules(); !slices.Equal(got, []string{"Data::Dumper", "re"}) {
 		t.Errorf("modules %q", got)
+	}
+}
+
+// gcc calls i386 by a later processor, and some machines have a vendor.
+func TestSameMachine(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		same bool
+	}{
+		{"aarch64-linux-gnu", "aarch64-linux-gnu", true}, {"aarch64-unknown-linux-gnu", "aarch64-linux-gnu", true},
+		{"i686-linux-gnu", "i386-linux-gnu", true}, {"i586-pc-linux-gnu", "i386-linux-gnu", true},
+		{"x86_64-linux-gnu", "i386-linux-gnu", false}, {"i686-linux-gnux32", "i386-linux-gnu", false}, {"ia64-linux-gnu", "i386-linux-gnu", false},
+	} {
+		if sameMachine(tt.a, tt.b) != tt.same {
+			t.Errorf("%s and %s", tt.a, tt.b)
+		}
 	}
 }

@@ -133,7 +133,7 @@ func (t *test) isDynamic(f xtools.File) bool {
 // only when it is asked as ldd -r asks; others know --list.
 func linkScript(loader string, files []xtools.File) string {
 	ask := quote(loader) + " --list"
-	if strings.HasPrefix(path.Base(loader), "ld-linux") || strings.HasPrefix(path.Base(loader), "ld64.so") {
+	if path.Base(loader) == "ld.so" || strings.HasPrefix(path.Base(loader), "ld-linux") || strings.HasPrefix(path.Base(loader), "ld64.so") {
 		ask = "LD_TRACE_LOADED_OBJECTS=1 LD_WARN=yes LD_BIND_NOW=yes " + quote(loader)
 	}
 	var b strings.Builder
@@ -267,7 +267,7 @@ var ofPackage = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 
 // builtFor is a machine as configure names it, which bash and make have in their
 // --version.
-var builtFor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[a-z0-9_]+-(pc|unknown)-linux-gnu\w*\b`) })
+var builtFor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[a-z0-9_]+-[a-z]+-linux-gnu\w*\b`) })
 
 // compareStarts holds what programs say natively against what the root's own say.
 // Only those that builds use often are asked, since each takes some 30 ms.
