@@ -65,7 +65,8 @@ stays as the package has it. Such a jail cannot be entered without its tools.
 
 --advice takes what xjail profile advice has written: only the programs that it
 names become native, beside those that are. The others stay emulated, and xjail
-tools list calls them not chosen; without --advice all are taken again.
+tools list calls them not chosen; without --advice all are taken again. When it
+names none nothing is changed, and --json answers null.
 
 The tools are then tried, as xjail tools verify --quick does. If they fail they
 are not used, and the jail has what it had before. Those of a root of FreeBSD
@@ -126,7 +127,10 @@ func takeAdvice(g *globals, req *jail.ToolsRequest, args []string, file string) 
 	}
 	if len(a.Install) == 0 {
 		g.warn("nothing is worth making native by this advice, and nothing was changed")
-		return true, nil
+		if g.json {
+			err = g.printJSON(nil)
+		}
+		return true, err
 	}
 	if a.Jail != name {
 		g.warn(fmt.Sprintf("the advice is of jail %s (%s), and applied to %s", printable(a.Jail), printable(a.Arch), name))
