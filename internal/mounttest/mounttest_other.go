@@ -1,5 +1,6 @@
 //go:build !linux
 
+// Package mounttest lets a test mount file systems where a test may.
 package mounttest
 
 import "testing"

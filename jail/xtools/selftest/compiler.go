@@ -171,14 +171,49 @@ var unlike = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^Configured with: .*$|/cc[A-Za-z0-9]{6}(\.\w+)?|\(?\bDebian\b[^)\n]*\)?|^ignoring (nonexistent|duplicate) directory .*\n`)
 })
 
-// offload is what a compiler says that can have code run by other processors, as
-// Debian's of arm64 and ppc64el can from trixie on, and its cross compilers cannot.
-var offload = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?m)^OFFLOAD_TARGET_[A-Z]+=.*\n|%\{fopenacc\|fopenmp:crtoffload(begin|end)%O%s\}`)
+// lack is what the root's own compiler can and Debian's cross compiler cannot: what
+// the one says of it, and the other instead.
+type lack struct {
+	re            *regexp.Regexp
+	instead, what string
+}
+
+// lacks are the known ones. Debian's own compilers of arm64 and ppc64el can, from
+// trixie on, have code run by other processors; that of ppc64el asks the machine for
+// -mcpu=native and tells the assembler (gcc's config/rs6000/rs6000.h).
+var lacks = sync.OnceValue(func() []lack {
+	const native = "the root's own compiler knows what -mcpu=native is, and the native one refuses it"
+	return []lack{
+		{regexp.MustCompile(`(?m)^OFFLOAD_TARGET_[A-Z]+=.*\n|%\{fopenacc\|fopenmp:crtoffload(begin|end)%O%s\}`), "",
+			"the root's own compiler knows of processors that code of -fopenmp can be passed on to, and the native one does not"},
+		{regexp.MustCompile(`%\{m(?:cpu|tune|arch)=native:%<m(?:cpu|tune|arch)=native %:local_cpu_detect\(\w+\)\} *`), "", native},
+		{regexp.MustCompile(`%:local_cpu_detect\(asm\)`), "%(asm_default)", native},
+	}
 })
 
+// lacking are the lacks that tell the answer x of the native compiler from the root's
+// own one's, y; none when there is another difference.
+func lacking(x, y string) []string {
+	var what []string
+	for _, l := range lacks() {
+		ours, theirs := len(l.re.FindAllString(x, -1)), len(l.re.FindAllString(y, -1))
+		if ours > theirs {
+			return nil
+		}
+		if ours < theirs {
+			what = append(what, l.what)
+		}
+		x, y = l.re.ReplaceAllString(x, l.instead), l.re.ReplaceAllString(y, l.instead)
+	}
+	if x != y {
+		return nil
+	}
+	return slices.Compact(what)
+}
+
 func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
-	var wrong, known []string
+	var wrong []string
+	known := map[string][]string{}
 	asked := 0
 	for _, s := range list {
 		a, b := ours[s.name], theirs[s.name]
@@ -188,16 +223,19 @@ func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
 		asked++
 		said := func(o outcome) string { return unlike().ReplaceAllString(o.out+"\n"+o.err, "") + fmt.Sprint(o.status) }
 		x, y := said(a), said(b)
-		switch {
-		case x == y:
-		case x == offload().ReplaceAllString(y, ""):
-			known = append(known, s.name)
-		default:
+		if x == y {
+			continue
+		}
+		what := lacking(x, y)
+		if len(what) == 0 {
 			wrong = append(wrong, differing(s.name, x, y)...)
 		}
+		for _, w := range what {
+			known[w] = append(known[w], s.name)
+		}
 	}
-	if len(known) > 0 {
-		t.warning("compiler answers", "the root's own compiler knows of processors that code of -fopenmp can be passed on to, and the native one does not", known)
+	for _, what := range slices.Sorted(maps.Keys(known)) {
+		t.warning("compiler answers", what, known[what])
 	}
 	if len(wrong) > 0 {
 		t.failed("compiler answers", fault.Mismatch, fmt.Sprintf("%d of %d answers are not those of the root's own compiler", len(wrong), asked), wrong)

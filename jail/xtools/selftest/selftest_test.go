@@ -292,6 +292,14 @@ func TestFinds(t *testing.T) {
 			b.jail.says["hybrid cc-specs"] = outcome{out: "crtn.o%s \n"}
 			b.jail.says["emulated cc-specs"] = outcome{out: "crtn.o%s %{fopenacc|fopenmp:crtoffloadend%O%s}\n", err: "OFFLOAD_TARGET_NAMES=nvptx-none\nOFFLOAD_TARGET_DEFAULT=1\n"}
 		}, "compiler answers", Warning, 0, "cc-specs"},
+		{"a compiler that knows the processor", func(_ *testing.T, b *bench) { // of ppc64el
+			b.jail.says["hybrid cc-specs"] = outcome{out: "%{fopenacc|fopenmp:crtoffloadend%O%s}\n%(asm_default)\n\n"}
+			b.jail.says["emulated cc-specs"] = outcome{out: "%{fopenacc|fopenmp:crtoffloadend%O%s}\n%:local_cpu_detect(asm)\n%{mcpu=native:%<mcpu=native %:local_cpu_detect(cpu)}  %{mtune=native:%<mtune=native %:local_cpu_detect(tune)}\n"}
+		}, "compiler answers", Warning, 0, "cc-specs"},
+		{"a compiler with another default for the assembler", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid cc-specs"] = outcome{out: "-mpower8\n"}
+			b.jail.says["emulated cc-specs"] = outcome{out: "%:local_cpu_detect(asm)\n"}
+		}, "compiler answers", Failed, fault.Mismatch, "cc-specs"},
 		{"a compiler that passes code on by itself", func(_ *testing.T, b *bench) {
 			b.jail.says["hybrid cc-v"] = outcome{err: "OFFLOAD_TARGET_NAMES=nvptx-none\n"}
 			b.jail.says["emulated cc-v"] = outcome{}
