@@ -1,6 +1,10 @@
 package jail
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/xjail/xjail/jail/extract"
+)
 
 func (hostKernel) Covering(fd int) (mountPoint, error) {
 	var st unix.Statfs_t
@@ -8,23 +12,13 @@ func (hostKernel) Covering(fd int) (mountPoint, error) {
 	return mountPointOf(&st), err
 }
 
-// Mounts asks again when there are more than just before.
 func (hostKernel) Mounts() ([]mountPoint, error) {
-	for size := 64; ; size *= 2 {
-		table := make([]unix.Statfs_t, size)
-		n, err := unix.Getfsstat(table, unix.MNT_NOWAIT)
-		if err != nil {
-			return nil, err
-		}
-		if n == size {
-			continue
-		}
-		list := make([]mountPoint, n)
-		for i := range list {
-			list[i] = mountPointOf(&table[i])
-		}
-		return list, nil
+	table, err := extract.MountTable()
+	list := make([]mountPoint, len(table))
+	for i := range table {
+		list[i] = mountPointOf(&table[i])
 	}
+	return list, err
 }
 
 func mountPointOf(st *unix.Statfs_t) mountPoint {

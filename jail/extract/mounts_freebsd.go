@@ -13,25 +13,25 @@ func mountsBelow(root *os.File) ([]string, error) {
 	if path == "" {
 		return nil, nil
 	}
-	points, err := mountPoints()
+	table, err := MountTable()
+	points := make([]string, len(table))
+	for i := range table {
+		points[i] = unix.ByteSliceToString(table[i].Mntonname[:])
+	}
 	return pointsBelow(points, path), err
 }
 
-// mountPoints asks again when there are more than just before.
-func mountPoints() ([]string, error) {
+// MountTable is what is mounted on the machine, getfsstat(2), whose error it gives.
+// It asks again when there are more than just before.
+func MountTable() ([]unix.Statfs_t, error) {
 	for size := 64; ; size *= 2 {
 		table := make([]unix.Statfs_t, size)
 		n, err := unix.Getfsstat(table, unix.MNT_NOWAIT)
 		if err != nil {
 			return nil, err
 		}
-		if n == size {
-			continue
+		if n < size {
+			return table[:n], nil
 		}
-		points := make([]string, n)
-		for i := range points {
-			points[i] = unix.ByteSliceToString(table[i].Mntonname[:])
-		}
-		return points, nil
 	}
 }
