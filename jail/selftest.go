@@ -205,6 +205,7 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	if err != nil {
 		old = nil // it is replaced
 	}
+	m.Untried = true
 	if err := s.useTools(r, root, m); err != nil {
 		return err
 	}
@@ -212,6 +213,9 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	findings, err := s.tryTools(ctx, r, m, policy, selftest.Options{Quick: true})
 	if err == nil {
 		err = errors.Join(selftest.Failure(findings), s.keepFailures(r.Name, m, findings, false))
+	}
+	if err == nil {
+		err = s.tried(r.Name, m)
 	}
 	if err == nil {
 		return nil
@@ -223,4 +227,14 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	}
 	return fault.Wrap(fault.KindOf(err), err, "native tools that do not pass the self-test are not used",
 		"xjail tools install "+r.Name+" --no-verify uses them all the same, and xjail tools verify "+r.Name+" tells more")
+}
+
+// tried notes that tools have passed.
+func (s Store) tried(name string, m *xtools.Manifest) error {
+	m.Untried = false
+	text, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	return writeFile(s.toolsManifest(name), text)
 }

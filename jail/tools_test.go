@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -120,6 +121,30 @@ func TestToolPointsOfHostileRoots(t *testing.T) {
 		if _, err := os.Stat(s.toolsManifest("j")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: it has a manifest", name)
 		}
+	}
+}
+
+// Tools that a killed command has left untried are told of, until they have passed.
+func TestUntriedTools(t *testing.T) {
+	root := plant(t, "usr/lib/\n")
+	s := Store{Dir: t.TempDir()}
+	m := toolsManifest()
+	m.Files, m.Interpreters, m.Untried = nil, nil, true
+	if err := os.MkdirAll(filepath.Join(s.Dir, m.Farm), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := &Record{Name: "j"}
+	if err := s.useTools(r, root, m); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != Warning || c[0].Fix != "xjail tools install j" {
+		t.Errorf("untried: %+v", c)
+	}
+	if err := s.tried("j", m); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.verifyTools(root, r); len(c) != 1 || c[0].Result != OK {
+		t.Errorf("tried: %+v", c)
 	}
 }
 

@@ -38,6 +38,9 @@ func (s Store) verifyTools(root *os.Root, r *Record) []Check {
 	if len(drifted) > 0 {
 		return []Check{{Warning, CheckTools, fmt.Sprintf("%d programs were replaced since, and are emulated", len(drifted)), "xjail tools install " + r.Name}}
 	}
+	if m.Untried {
+		return []Check{{Warning, CheckTools, "they are in use, and the command that was to try them was killed", "xjail tools install " + r.Name}}
+	}
 	return []Check{{OK, CheckTools, fmt.Sprintf("%d files of the %s of %s are as they were installed", len(m.Files), m.Source, m.Release), ""}}
 }
 

@@ -54,6 +54,8 @@ type Manifest struct {
 	Packages []PackagePair `json:"packages"`
 	// Only are the programs that were chosen (Choose); nil where all are taken.
 	Only []string `json:"only,omitempty"`
+	// Untried is there while the tools are tried: left by a command that was killed.
+	Untried bool `json:"untried,omitempty"`
 	// Notes are for people: differences that do no harm.
 	Notes []string `json:"notes,omitempty"`
 }
