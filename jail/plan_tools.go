@@ -110,7 +110,8 @@ func (c *creation) tools(ctx context.Context) error {
 
 func (c *creation) getTools(ctx context.Context) error {
 	if c.record.Guest == "freebsd" {
-		_, err := c.store.installNxb(ctx, c.plan.cfg, c.record, c.plan.Tools.Source, c.watch)
+		try := c.store.nxbTrialOf(ctx, c.record, true, c.watch)
+		_, err := c.store.installNxb(ctx, c.plan.cfg, c.record, c.plan.Tools.Source, try, c.watch)
 		return err
 	}
 	src, err := c.store.toolSource(c.plan.cfg, c.plan.Tools.Source)

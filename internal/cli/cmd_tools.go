@@ -70,7 +70,8 @@ names none nothing is changed, and --json answers null.
 
 The tools are then tried, as xjail tools verify --quick does. If they fail they
 are not used, and the jail has what it had before. Those of a root of FreeBSD
-are compared with what they are from, byte by byte, and not tried.`
+are compared with what they are from, byte by byte, and tried where they run:
+on FreeBSD.`
 
 func newToolsInstall(g *globals) *cobra.Command {
 	req := jail.ToolsRequest{}

@@ -36,11 +36,11 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root) (*Manifest, error) {
 }
 
 // Replace is Apply where root has the layout old, which goes when the new one is
-// there; there must be room for both. It refuses to replace files that are not as
-// old says, as Remove does. A manifest beside an error says that the new layout is
-// there, and that some of the old one is left for Discard. Settle ends a Replace
-// that was killed.
-func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Manifest, error) {
+// there and accept has nothing against it; there must be room for both. A nil accept
+// accepts. It refuses to replace files that are not as old says, as Remove does. A
+// manifest beside an error says that the new layout is there, and that some of the
+// old one is left for Discard. Settle ends a Replace that was killed.
+func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest, accept func() error) (*Manifest, error) {
 	if err := removable(ctx, root, old); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,21 @@ func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Mani
 	if err := root.Rename(partName, Dir); err != nil {
 		return nil, errors.Join(writeError(err, "naming "+prefix), root.Rename(asideName, Dir), discard(ctx, root, partName))
 	}
+	if accept != nil {
+		if err := accept(); err != nil {
+			return nil, errors.Join(err, takeBack(ctx, root))
+		}
+	}
 	return p.done(), writeError(discard(ctx, root, asideName), "removing the old "+prefix)
+}
+
+// takeBack puts the layout that was moved aside into its place again.
+func takeBack(ctx context.Context, root *os.Root) error {
+	err := root.Rename(Dir, partName)
+	if err == nil {
+		err = absent(root.Rename(asideName, Dir))
+	}
+	return errors.Join(writeError(err, "moving "+prefix+" back"), discard(ctx, root, partName))
 }
 
 // Settle ends a Replace that was killed, and tells whether the layout that it made,

@@ -265,7 +265,7 @@ func TestReplace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := p.Replace(context.Background(), root, m)
+	next, err := p.Replace(context.Background(), root, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,10 +276,10 @@ func TestReplace(t *testing.T) {
 		t.Errorf("by the old manifest: %v, %v", found, err)
 	}
 	before := contents(t, root)
-	if _, err := p.Replace(context.Background(), root, m); fault.KindOf(err) != fault.Unsafe {
+	if _, err := p.Replace(context.Background(), root, m, nil); fault.KindOf(err) != fault.Unsafe {
 		t.Errorf("replaced what the manifest does not know: %v", err)
 	}
-	if _, err := p.Replace(&stopAfter{context.Background(), 400}, root, next); fault.KindOf(err) != fault.Interrupted {
+	if _, err := p.Replace(&stopAfter{context.Background(), 400}, root, next, nil); fault.KindOf(err) != fault.Interrupted {
 		t.Errorf("not interrupted: %v", err)
 	}
 	unchanged(t, root, before)
@@ -296,11 +296,11 @@ func TestSettle(t *testing.T) {
 		"while it is built":   {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.MkdirAll(partName+"/usr/bin", 0o755) }, false},
 		"between two renames": {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.Rename(Dir, asideName) }, false},
 		"when it is there": {func(p *Plan, root *os.Root, m *Manifest) error {
-			_, err := p.Replace(context.Background(), root, m)
+			_, err := p.Replace(context.Background(), root, m, nil)
 			return err
 		}, true},
 		"while the old goes": {func(p *Plan, root *os.Root, m *Manifest) error {
-			_, err := p.Replace(context.Background(), root, m)
+			_, err := p.Replace(context.Background(), root, m, nil)
 			return errors.Join(err, root.MkdirAll(asideName+"/usr/bin", 0o755))
 		}, true},
 	} {

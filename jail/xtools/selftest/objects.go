@@ -41,7 +41,7 @@ func (t *test) objects(ctx context.Context) error {
 	if t.o.Quick || t.cc() == "" {
 		return nil
 	}
-	list := slices.DeleteFunc(slices.Clone(compilations), func(c compilation) bool { return c.cxx && t.cxx() == "" })
+	list := slices.DeleteFunc(t.compilationList(), func(c compilation) bool { return c.cxx && t.cxx() == "" })
 	var steps []step
 	for _, c := range list {
 		steps = append(steps, step{c.name, t.compilerVariables() + c.build})

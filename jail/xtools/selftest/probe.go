@@ -37,6 +37,10 @@ func (t *test) probe(ctx context.Context) error {
 	if len(known) > 0 {
 		t.warning("configure", "what native programs have in their files, and what no build is known to ask for, differs", known)
 	}
+	if len(wrong) > 0 && t.s.Nxb != nil {
+		t.nxbProbe(wrong)
+		return nil
+	}
 	if len(wrong) > 0 {
 		t.failed("configure", fault.Mismatch, fmt.Sprintf("%d checks of configure find something else than with the root's own programs", len(wrong)), wrong)
 		return nil

@@ -88,7 +88,7 @@ func (t *test) programs(ctx context.Context) error {
 			return err
 		}
 	}
-	list := slices.Clone(programs)
+	list := t.programList()
 	if t.cxx() == "" {
 		t.skipped("programs of C++", "the root has no compiler for them")
 		list = slices.DeleteFunc(list, func(p program) bool { return p.cxx })

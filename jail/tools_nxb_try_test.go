@@ -1,0 +1,154 @@
+package jail
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xjail/xjail/internal/fault"
+	"github.com/xjail/xjail/jail/xtools/nxb"
+	"github.com/xjail/xjail/jail/xtools/selftest"
+)
+
+// installTried installs native tools with a trial of the test's.
+func installTried(t *testing.T, s Store, dir string, try nxbTrial) error {
+	t.Helper()
+	r, l, err := s.take("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.release()
+	_, err = s.installNxb(t.Context(), &Config{}, r, "nxb:"+dir, try, silentWatch{})
+	return err
+}
+
+func TestNxbTrial(t *testing.T) {
+	s, root := freebsdJail(t)
+	before := listRoot(t, root)
+	dir := nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1")
+	refuse := func(n *nxb.Manifest) error {
+		if _, err := root.Lstat("nxb-bin/usr/bin/cc"); err != nil || n.Lookup("usr/bin/cc") == nil {
+			t.Errorf("tried before it is there: %v", err)
+		}
+		return notUsed("f", fault.New(fault.WrongArch, "", "it does not do"))
+	}
+	err := installTried(t, s, dir, refuse)
+	if fault.KindOf(err) != fault.WrongArch || !strings.Contains(err.Error(), "are not used: it does not do") || !strings.Contains(fault.HintOf(err), "--no-verify") {
+		t.Errorf("%v; hint %q", err, fault.HintOf(err))
+	}
+	if after := listRoot(t, root); !slices.Equal(before, after) {
+		t.Errorf("left in the root: %q", after)
+	}
+	if _, err := os.Stat(s.toolsDir("f")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left in the state: %v", err)
+	}
+	untried := false
+	err = installTried(t, s, dir, func(*nxb.Manifest) error {
+		m, err := s.LoadTools("f")
+		untried = err == nil && m != nil && m.Untried
+		return err
+	})
+	if m, lerr := s.LoadTools("f"); err != nil || lerr != nil || !untried || m.Untried {
+		t.Errorf("%v, %v: untried while they were tried %v, then %+v", err, lerr, untried, m)
+	}
+	if st, _ := root.Stat("."); st.ModTime().Unix() != 1600000000 {
+		t.Errorf("the root is of %v", st.ModTime())
+	}
+}
+
+// What does not pass does not replace what is there.
+func TestNxbTrialOfOther(t *testing.T) {
+	s, root := freebsdJail(t)
+	if err := installTried(t, s, nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	before := listRoot(t, root)
+	_, dir := nxbPlan(t, root)
+	err := installTried(t, s, dir, func(*nxb.Manifest) error {
+		if text, err := root.ReadFile("nxb-bin/usr/bin/tr"); err != nil || !strings.Contains(string(text), "tr") {
+			t.Errorf("the other is not there when it is tried: %v", err)
+		}
+		return errors.New("no")
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if after := listRoot(t, root); !slices.Equal(before, after) {
+		t.Errorf("the root has %q, had %q", after, before)
+	}
+	if s.unfinishedNxb("f") {
+		t.Error("it is not finished")
+	}
+	_, list, err := s.Tools("f")
+	if err != nil || slices.ContainsFunc(list, func(p Tool) bool { return p.State == "drifted" || p.Path == "/nxb-bin/usr/bin/tr" }) {
+		t.Errorf("%v: %+v", err, list)
+	}
+	if err := installTried(t, s, dir, func(*nxb.Manifest) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Lstat("nxb-bin/usr/bin/tr"); err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine that cannot run them says so.
+func TestNxbNotTried(t *testing.T) {
+	if runtime.GOOS == "freebsd" {
+		t.Skip("they can be tried here")
+	}
+	s, _ := freebsdJail(t)
+	if _, err := s.InstallTools(t.Context(), &Config{}, "f", ToolsRequest{Source: "nxb:" + nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1"), Try: true}, silentWatch{}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.LoadTools("f"); err != nil || m.Untried {
+		t.Errorf("%v: %+v", err, m)
+	}
+	_, err := s.VerifyTools(t.Context(), &Config{}, "f", selftest.Options{})
+	if fault.KindOf(err) != fault.Unsupported || !strings.Contains(fault.HintOf(err), "xjail verify f") || !strings.Contains(err.Error(), "programs of FreeBSD") {
+		t.Errorf("%v; hint %q", err, fault.HintOf(err))
+	}
+}
+
+// The directory of a trial is gone after it, also one that a killed trial left, and
+// the root's times stay.
+func TestTryPoint(t *testing.T) {
+	point := selftest.Dir[1:]
+	if strings.Contains(point, "/") { // this system's is below /dev
+		point = ".xjail-selftest"
+		defer func(dir string) { selftest.Dir = dir }(selftest.Dir)
+		selftest.Dir = "/" + point
+	}
+	for _, left := range []bool{false, true} {
+		root := plant(t, "etc/\n")
+		if left {
+			if err := root.Mkdir(point, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := time.Unix(1600000000, 0)
+		if err := root.Chtimes(".", at, at); err != nil {
+			t.Fatal(err)
+		}
+		want := errors.New("mine")
+		err := withTryPoint(root, func() error {
+			if st, err := root.Lstat(point); err != nil || !st.IsDir() {
+				t.Errorf("no directory: %v", err)
+			}
+			return want
+		})
+		if !errors.Is(err, want) {
+			t.Error(err)
+		}
+		if _, err := root.Lstat(point); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is still there: %v", err)
+		}
+		if st, err := root.Stat("."); err != nil || !st.ModTime().Equal(at) {
+			t.Errorf("the root is of %v", st.ModTime())
+		}
+	}
+}
