@@ -77,7 +77,7 @@ func (s Store) toolsFit(p *Plan, from string) error {
 
 // freebsdToolsFit knows which sources have tools of FreeBSD.
 func freebsdToolsFit(from, hint string) error {
-	if _, ok := isPath(from, xtools.NxbName); ok || from == xtools.TwinName || from == xtools.HostName && runtime.GOOS == "freebsd" {
+	if nxbKnows(from) == nil {
 		return runsAMD64(runtime.GOOS, arch.Host())
 	}
 	return fault.New(fault.Unsupported, hint, "--tools %s: the root is one of freebsd, which gets native tools of twin or nxb:PATH", from)

@@ -335,13 +335,22 @@ func (n *nxbSource) tree(ctx context.Context, from string) (*os.Root, error) {
 	if file, ok := isPath(from, xtools.NxbName); ok {
 		return n.given(ctx, file)
 	}
-	switch {
-	case from == xtools.TwinName:
-		return n.base(ctx)
-	case from == xtools.HostName && runtime.GOOS == "freebsd":
-		return n.open("/")
+	if err := nxbKnows(from); err != nil {
+		return nil, err
 	}
-	return nil, fault.New(fault.Unsupported, "--tools twin, or --tools nxb:PATH", "a root of FreeBSD gets no native tools of %s here", from)
+	if from == xtools.TwinName {
+		return n.base(ctx)
+	}
+	return n.open("/")
+}
+
+// nxbKnows refuses sources that have nothing for a root of FreeBSD on this host.
+func nxbKnows(from string) error {
+	_, given := isPath(from, xtools.NxbName)
+	if given || from == xtools.TwinName || from == xtools.HostName && runtime.GOOS == "freebsd" {
+		return nil
+	}
+	return fault.New(fault.Unsupported, "xjail tools install NAME twin, or nxb:PATH", "a root of FreeBSD gets no native tools of %s here", from)
 }
 
 // given is a directory or an archive that the user has named.

@@ -174,7 +174,7 @@ func (k *Pack) Name() string { return PackName }
 // release, or for another machine), Unsafe and Damaged (it is not what WritePack
 // wrote).
 func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, error) {
-	release, err := checkSubject(s)
+	release, err := CheckSubject(s)
 	if err != nil {
 		return nil, err
 	}

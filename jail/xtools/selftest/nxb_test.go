@@ -115,7 +115,9 @@ func TestNxbFinds(t *testing.T) {
 		{"a library that is not there", link("=> /nxb-bin/lib/libc.so.7", "=> not found"), false, "link", Failed, fault.Failed, "not found"},
 		{"a linker that does not start", link("/nxb-bin/bin/sh:\n\tlibc.so.7 => /nxb-bin/lib/libc.so.7 (0x8222)\n", "Abort trap\n"), false, "link", Failed, fault.Failed, "/nxb-bin/bin/sh: it loads no library: Abort trap"},
 		{"a linker that says nothing", says("libraries", ""), false, "link", Failed, fault.Failed, "4 of 4"},
-		{"a sed that is killed", func(_ *testing.T, b *bench) { b.jail.says["small-environment"] = outcome{status: 134, err: "Abort trap"} }, false, "start", Failed, fault.Failed, "environment: ended by signal 6 Abort trap"},
+		{"a sed that is killed", func(_ *testing.T, b *bench) {
+			b.jail.says["small-environment"] = outcome{status: 134, err: "Abort trap"}
+		}, false, "start", Failed, fault.Failed, "environment: ended by signal 6 Abort trap"},
 		{"a make that says something else", says("small-make", "done\n"), false, "start", Failed, fault.Failed, `make: it says "done\n", want "made\n"`},
 		{"a compiler of the host", says("hybrid cc-machine", "x86_64-unknown-freebsd15.1\n"), false, "compiler", Failed, fault.WrongArch, "want aarch64-unknown-freebsd15.1"},
 		{"a compiler of another release", says("hybrid cc-machine", "aarch64-unknown-freebsd14.3\n"), false, "compiler", Failed, fault.WrongArch, "want aarch64-unknown-freebsd15.1"},
