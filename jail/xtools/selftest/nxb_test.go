@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"os/exec"
 	"path"
@@ -56,7 +57,8 @@ func (b *bench) addNxb(t *testing.T, name string, kind nxb.Kind) {
 	if err := b.Root.MkdirAll(path.Join(nxb.Dir, path.Dir(name)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Root.WriteFile(path.Join(nxb.Dir, name), []byte(name), 0o755); err != nil {
+	at := path.Join(nxb.Dir, name)
+	if err := errors.Join(b.Root.WriteFile(at, []byte(name), 0o755), b.Root.Chmod(at, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(name))
