@@ -72,7 +72,7 @@ func (t *test) identity(ctx context.Context) error {
 	asked := 0
 	for _, q := range questions {
 		a := ours[q.name]
-		if a.absent() {
+		if a.absent() || t.nxbMute(q, a, theirs) {
 			continue
 		}
 		asked++
@@ -82,14 +82,16 @@ func (t *test) identity(ctx context.Context) error {
 		t.failed("identity", fault.WrongArch, "programs take the jail for another machine than the root's own do", wrong)
 		return nil
 	}
-	t.ok("identity", "uname and %d others tell %s", asked-1, t.s.Target.Name)
+	if asked > 0 {
+		t.ok("identity", "uname and %d others tell %s", asked-1, t.s.Target.Name)
+	}
 	return nil
 }
 
 func (t *test) judgeAnswer(q question, a outcome, theirs map[string]outcome) []string {
 	said := strings.TrimSpace(a.out)
 	if q.want != nil {
-		if want := q.want(t); want != "" && said != want {
+		if want := q.want(t); want != "" && said != want && !t.isNxbAnswer(q, a) {
 			return []string{fmt.Sprintf("%s: %q, want %q", q.name, said, want)}
 		}
 	}
