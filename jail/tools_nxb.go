@@ -64,6 +64,7 @@ func (s Store) recoverNxb(r *Record) error {
 	if err := removeTree(context.Background(), s.nxbTree(r.Name)); err != nil {
 		return err
 	}
+	dropTryPoint(r)
 	if !s.unfinishedNxb(r.Name) {
 		return nil
 	}
@@ -82,11 +83,16 @@ func (s Store) recoverNxb(r *Record) error {
 	return s.dropNxb(context.Background(), r.Name, root)
 }
 
-// settleNxb ends a replacement that was killed: either layout is there, whole.
+// settleNxb ends a replacement that was killed: either layout is there, whole. That
+// which was being tried is not used.
 func (s Store) settleNxb(r *Record, root *os.Root, next *nxb.Manifest) error {
+	old, err := s.loadNxb(r.Name)
+	if err != nil {
+		return err
+	}
 	replaced := false
-	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
-		replaced, err = nxb.Settle(context.Background(), root, next)
+	err = inplace.KeepTimes(root, []string{"/"}, func() (err error) {
+		replaced, err = nxb.Settle(context.Background(), root, old, next)
 		return err
 	})
 	if err == nil && replaced {

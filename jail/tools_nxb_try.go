@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -93,15 +95,51 @@ func (s Store) tryNxb(ctx context.Context, r *Record, m *xtools.Manifest, n *nxb
 	return list, writeError(err)
 }
 
+// tryPoint is the directory of a root on which that of the self-test is mounted; ""
+// where there is none.
+func tryPoint() string {
+	if name := strings.TrimPrefix(selftest.Dir, "/"); !strings.Contains(name, "/") {
+		return name
+	}
+	return ""
+}
+
 // withTryPoint does something while a root has the directory on which that of the
 // self-test is mounted. A killed one leaves it, empty, and the next takes it away.
 func withTryPoint(root *os.Root, do func() error) error {
-	point := strings.TrimPrefix(selftest.Dir, "/")
+	point := tryPoint()
+	if point == "" {
+		return do()
+	}
 	return inplace.KeepTimes(root, []string{"/"}, func() error {
 		err := root.Mkdir(point, 0o755)
 		if err != nil && !errors.Is(err, os.ErrExist) {
 			return writeError(err)
 		}
-		return errors.Join(do(), root.Remove(point))
+		if st, err := root.Lstat(point); err != nil || !st.IsDir() {
+			return fault.New(fault.Unsafe, "move it away", "/%s of the root, where the self-test works, is no directory", point)
+		}
+		err = do()
+		if left := root.Remove(point); !errors.Is(left, unix.ENOTEMPTY) { // with what is somebody else's
+			err = errors.Join(err, absentError(left))
+		}
+		return err
 	})
+}
+
+// dropTryPoint removes what a killed self-test left in a root. The jail is locked for
+// the caller alone. What is not empty is somebody else's.
+func dropTryPoint(r *Record) {
+	point := tryPoint()
+	if point == "" || r.Guest != "freebsd" {
+		return
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return // whoever needs the root says so
+	}
+	defer root.Close()
+	if st, err := root.Lstat(point); err == nil && st.IsDir() {
+		_ = inplace.KeepTimes(root, []string{"/"}, func() error { return root.Remove(point) })
+	}
 }
