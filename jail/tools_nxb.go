@@ -179,9 +179,17 @@ func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from stri
 	return m, nil
 }
 
-func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan, try nxbTrial) (*xtools.Manifest, error) {
+// notOfOthers refuses a root with a /nxb-bin, of a jail of which none is known.
+func notOfOthers(r *Record, root *os.Root) error {
 	if _, err := root.Lstat(nxb.Dir); err == nil {
-		return nil, fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+		return fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+	}
+	return nil
+}
+
+func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan, try nxbTrial) (*xtools.Manifest, error) {
+	if err := notOfOthers(r, root); err != nil {
+		return nil, err
 	}
 	if err := s.writeNxb(s.nxbManifest(r.Name), &plan.Manifest); err != nil {
 		return nil, err

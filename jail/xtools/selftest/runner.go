@@ -118,7 +118,7 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 		return nil, nil
 	}
 	if t.s.Nxb != nil {
-		list = watched(list)
+		list = watched(side, list)
 	}
 	t.scripts++
 	name := fmt.Sprintf("run-%d", t.scripts)
