@@ -64,7 +64,7 @@ func (t *test) identity(ctx context.Context) error {
 	}
 	var theirs map[string]outcome
 	if !t.o.Quick {
-		if theirs, err = t.run(ctx, "identity", emulated, list); err != nil || theirs == nil {
+		if theirs, err = t.run(ctx, "identity", emulated, list); err != nil || theirs == nil && t.s.Nxb == nil {
 			return err
 		}
 	}
@@ -94,6 +94,9 @@ func (t *test) judgeAnswer(q question, a outcome, theirs map[string]outcome) []s
 		if want := q.want(t); want != "" && said != want && !t.isNxbAnswer(q, a) {
 			return []string{fmt.Sprintf("%s: %q, want %q", q.name, said, want)}
 		}
+	}
+	if t.s.Nxb != nil && !theirs[q.name].good() && a.good() {
+		return nil // the emulator does not run it for an emulated shell
 	}
 	if b, ok := theirs[q.name]; ok && (a.out != b.out || a.status != b.status) {
 		return differing(q.name, a.out+fmt.Sprint(a.status), b.out+fmt.Sprint(b.status))

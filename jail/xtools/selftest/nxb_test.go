@@ -136,6 +136,18 @@ func TestNxbFinds(t *testing.T) {
 		{"an emulator that does not run uname", func(_ *testing.T, b *bench) { b.jail.says["uname-m"] = outcome{status: 139} }, false, "identity", Skipped, 0, "uname-m does not run"},
 		{"an emulator that does not run uname, looked at longer", func(_ *testing.T, b *bench) { b.jail.says["uname-m"] = outcome{status: 139} }, true, "identity", Skipped, 0, "ended by signal 11"},
 		{"a uname that runs without the tools", func(_ *testing.T, b *bench) { b.jail.says["hybrid uname-m"] = outcome{status: 134} }, true, "identity", Failed, fault.WrongArch, `"", want "arm64"`},
+		{"an emulator whose shell runs no uname", func(_ *testing.T, b *bench) { b.jail.says["emulated uname"] = outcome{status: 127} }, true, "identity", OK, 0, "tell aarch64"},
+		{"a uname of the host, and an emulator that runs no shell", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid uname-m"] = outcome{out: "amd64\n"}
+			b.jail.fail["emulated uname-m"] = errors.New("Illegal instruction")
+		}, true, "identity", Failed, fault.WrongArch, `"amd64"`},
+		{"an emulator whose shell runs no compiler", func(_ *testing.T, b *bench) {
+			for _, c := range compilations {
+				b.jail.says["emulated "+c.name] = outcome{status: 127}
+			}
+		}, true, "objects", Skipped, 0, "makes none"},
+		{"another uname", says("emulated uname", "FreeBSD\n"), true, "identity", Failed, fault.WrongArch, "uname: native"},
+		{"an emulator whose shell runs no programs", func(_ *testing.T, b *bench) { b.jail.says["alone-c"] = outcome{status: 127} }, true, "programs without tools", Warning, 0, "for an emulated shell"},
 		{"an emulator that runs a program sometimes", func(_ *testing.T, b *bench) { b.jail.says["hybrid run-threads"] = outcome{status: 139} }, false, "program threads", Warning, 0, "the emulator does not always run it"},
 		{"a program that the native tools make otherwise", func(_ *testing.T, b *bench) {
 			b.jail.says["hybrid run-threads"] = outcome{status: 139}

@@ -274,6 +274,10 @@ func (t *test) runWithoutTools(ctx context.Context, list []program) error {
 			wrong = append(wrong, p.name+": "+strings.Join(append(o.why(), o.out), " "))
 		}
 	}
+	if len(wrong) > 0 && t.s.Nxb != nil { // they ran, and are not linked with anything of the tools
+		t.warning("programs without tools", "the emulator does not run for an emulated shell what it runs for a native one", wrong)
+		return nil
+	}
 	if len(wrong) > 0 {
 		t.failed("programs without tools", fault.Failed, "what the native tools built does not run without them", wrong)
 		return nil
