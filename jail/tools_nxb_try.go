@@ -47,8 +47,7 @@ func (s Store) nxbTrialOf(ctx context.Context, r *Record, wanted bool, w Watcher
 // verifyNxb is VerifyTools of a root of FreeBSD.
 func (s Store) verifyNxb(ctx context.Context, r *Record, m *xtools.Manifest, o selftest.Options) ([]selftest.Finding, error) {
 	if !triesNxb(r) {
-		return nil, fault.New(fault.Unsupported, "xjail verify "+r.Name+" compares the files with what was written",
-			"the native tools of jail %s are programs of FreeBSD, and cannot be tried here", r.Name)
+		return nil, nxbUntriable(runtime.GOOS, r)
 	}
 	n, err := s.loadNxb(r.Name)
 	if err != nil {
@@ -62,6 +61,15 @@ func (s Store) verifyNxb(ctx context.Context, r *Record, m *xtools.Manifest, o s
 		return findings, err
 	}
 	return findings, s.keepFailures(r.Name, m, findings, !o.Quick)
+}
+
+// nxbUntriable says why native tools cannot be tried on a system.
+func nxbUntriable(system string, r *Record) error {
+	instead := "xjail verify " + r.Name + " compares the files with what was written"
+	if system == "freebsd" {
+		return fault.New(fault.NotFound, r.EmulatorHint()+"; "+instead, "jail %s cannot be entered here: %s", r.Name, r.NotRun)
+	}
+	return fault.New(fault.Unsupported, instead, "the native tools of jail %s are programs of FreeBSD, and cannot be tried here", r.Name)
 }
 
 // tryNxb runs the self-test with /nxb-bin first in the PATH.

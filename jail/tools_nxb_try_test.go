@@ -114,6 +114,16 @@ func TestNxbNotTried(t *testing.T) {
 	}
 }
 
+func TestNxbUntriable(t *testing.T) {
+	r := &Record{Name: "f", Arch: "aarch64", NotRun: "no emulator"}
+	for system, want := range map[string]fault.Kind{"freebsd": fault.NotFound, "linux": fault.Unsupported} {
+		err := nxbUntriable(system, r)
+		if fault.KindOf(err) != want || !strings.Contains(fault.HintOf(err), "xjail verify f") || strings.Contains(err.Error(), "no emulator") != (system == "freebsd") {
+			t.Errorf("%s: %v; hint %q", system, err, fault.HintOf(err))
+		}
+	}
+}
+
 // tryInRoot has the self-test work in a directory of the root, as on FreeBSD.
 func tryInRoot(t *testing.T) string {
 	t.Helper()
