@@ -64,6 +64,7 @@ func (s Store) recoverNxb(r *Record) error {
 	if err := removeTree(context.Background(), s.nxbTree(r.Name)); err != nil {
 		return err
 	}
+	dropTryPoint(r)
 	if !s.unfinishedNxb(r.Name) {
 		return nil
 	}
@@ -82,11 +83,16 @@ func (s Store) recoverNxb(r *Record) error {
 	return s.dropNxb(context.Background(), r.Name, root)
 }
 
-// settleNxb ends a replacement that was killed: either layout is there, whole.
+// settleNxb ends a replacement that was killed: either layout is there, whole. That
+// which was being tried is not used.
 func (s Store) settleNxb(r *Record, root *os.Root, next *nxb.Manifest) error {
+	old, err := s.loadNxb(r.Name)
+	if err != nil {
+		return err
+	}
 	replaced := false
-	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
-		replaced, err = nxb.Settle(context.Background(), root, next)
+	err = inplace.KeepTimes(root, []string{"/"}, func() (err error) {
+		replaced, err = nxb.Settle(context.Background(), root, old, next)
 		return err
 	})
 	if err == nil && replaced {
@@ -173,9 +179,17 @@ func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from stri
 	return m, nil
 }
 
-func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan, try nxbTrial) (*xtools.Manifest, error) {
+// notOfOthers refuses a root with a /nxb-bin, of a jail of which none is known.
+func notOfOthers(r *Record, root *os.Root) error {
 	if _, err := root.Lstat(nxb.Dir); err == nil {
-		return nil, fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+		return fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+	}
+	return nil
+}
+
+func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan, try nxbTrial) (*xtools.Manifest, error) {
+	if err := notOfOthers(r, root); err != nil {
+		return nil, err
 	}
 	if err := s.writeNxb(s.nxbManifest(r.Name), &plan.Manifest); err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
@@ -45,8 +47,7 @@ func (s Store) nxbTrialOf(ctx context.Context, r *Record, wanted bool, w Watcher
 // verifyNxb is VerifyTools of a root of FreeBSD.
 func (s Store) verifyNxb(ctx context.Context, r *Record, m *xtools.Manifest, o selftest.Options) ([]selftest.Finding, error) {
 	if !triesNxb(r) {
-		return nil, fault.New(fault.Unsupported, "xjail verify "+r.Name+" compares the files with what was written",
-			"the native tools of jail %s are programs of FreeBSD, and cannot be tried here", r.Name)
+		return nil, nxbUntriable(runtime.GOOS, r)
 	}
 	n, err := s.loadNxb(r.Name)
 	if err != nil {
@@ -60,6 +61,15 @@ func (s Store) verifyNxb(ctx context.Context, r *Record, m *xtools.Manifest, o s
 		return findings, err
 	}
 	return findings, s.keepFailures(r.Name, m, findings, !o.Quick)
+}
+
+// nxbUntriable says why native tools cannot be tried on a system.
+func nxbUntriable(system string, r *Record) error {
+	instead := "xjail verify " + r.Name + " compares the files with what was written"
+	if system == "freebsd" {
+		return fault.New(fault.NotFound, r.EmulatorHint()+"; "+instead, "jail %s cannot be entered here: %s", r.Name, r.NotRun)
+	}
+	return fault.New(fault.Unsupported, instead, "the native tools of jail %s are programs of FreeBSD, and cannot be tried here", r.Name)
 }
 
 // tryNxb runs the self-test with /nxb-bin first in the PATH.
@@ -93,15 +103,51 @@ func (s Store) tryNxb(ctx context.Context, r *Record, m *xtools.Manifest, n *nxb
 	return list, writeError(err)
 }
 
+// tryPoint is the directory of a root on which that of the self-test is mounted; ""
+// where there is none.
+func tryPoint() string {
+	if name := strings.TrimPrefix(selftest.Dir, "/"); !strings.Contains(name, "/") {
+		return name
+	}
+	return ""
+}
+
 // withTryPoint does something while a root has the directory on which that of the
 // self-test is mounted. A killed one leaves it, empty, and the next takes it away.
 func withTryPoint(root *os.Root, do func() error) error {
-	point := strings.TrimPrefix(selftest.Dir, "/")
+	point := tryPoint()
+	if point == "" {
+		return do()
+	}
 	return inplace.KeepTimes(root, []string{"/"}, func() error {
 		err := root.Mkdir(point, 0o755)
 		if err != nil && !errors.Is(err, os.ErrExist) {
 			return writeError(err)
 		}
-		return errors.Join(do(), root.Remove(point))
+		if st, err := root.Lstat(point); err != nil || !st.IsDir() {
+			return fault.New(fault.Unsafe, "move it away", "/%s of the root, where the self-test works, is no directory", point)
+		}
+		err = do()
+		if left := root.Remove(point); !errors.Is(left, unix.ENOTEMPTY) { // with what is somebody else's
+			err = errors.Join(err, absentError(left))
+		}
+		return err
 	})
+}
+
+// dropTryPoint removes what a killed self-test left in a root. The jail is locked for
+// the caller alone. What is not empty is somebody else's.
+func dropTryPoint(r *Record) {
+	point := tryPoint()
+	if point == "" || r.Guest != "freebsd" {
+		return
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return // whoever needs the root says so
+	}
+	defer root.Close()
+	if st, err := root.Lstat(point); err == nil && st.IsDir() {
+		_ = inplace.KeepTimes(root, []string{"/"}, func() error { return root.Remove(point) })
+	}
 }

@@ -54,7 +54,7 @@ func (s Store) ToolsOutlook(cfg *Config, name string, req ToolsRequest) (*ToolsO
 		return nil, err
 	}
 	if r.Guest == "freebsd" {
-		err = o.nxb(r, root, req)
+		err = s.nxbOutlook(o, r, root, req)
 	} else {
 		err = s.layable(cfg, o, r, root, req)
 	}
@@ -80,11 +80,19 @@ func sourceIsThere(from string) error {
 	return nil
 }
 
-func (o *ToolsOutlook) nxb(r *Record, root *os.Root, req ToolsRequest) error {
+// nxbOutlook is an outlook for a root of FreeBSD.
+func (s Store) nxbOutlook(o *ToolsOutlook, r *Record, root *os.Root, req ToolsRequest) error {
 	if err := nxbKnows(req.Source); err != nil {
 		return err
 	}
 	if err := runsAMD64(runtime.GOOS, arch.Host()); err != nil {
+		return err
+	}
+	old, err := s.loadNxb(r.Name)
+	if err == nil && old == nil {
+		err = notOfOthers(r, root)
+	}
+	if err != nil {
 		return err
 	}
 	release, err := nxb.ReadRelease(root)

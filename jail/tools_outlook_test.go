@@ -62,6 +62,22 @@ func TestToolsOutlook(t *testing.T) {
 	}
 }
 
+func TestToolsOutlookOfOthers(t *testing.T) {
+	s, root := freebsdJail(t)
+	_, l, err := s.take("f") // makes the file of the lock, as create does
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.release()
+	if err := root.Mkdir("nxb-bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.ToolsOutlook(&Config{}, "f", ToolsRequest{Source: "twin"})
+	if fault.KindOf(err) != fault.Exists || !strings.Contains(err.Error(), "did not make") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestToolsOutlookOfFreeBSD(t *testing.T) {
 	s, root := freebsdJail(t)
 	_, l, err := s.take("f") // makes the file of the lock, as create does

@@ -295,6 +295,20 @@ func TestSettle(t *testing.T) {
 	}{
 		"while it is built":   {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.MkdirAll(partName+"/usr/bin", 0o755) }, false},
 		"between two renames": {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.Rename(Dir, asideName) }, false},
+		"while it is tried": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return err
+		}, false},
+		"while it is taken back": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return errors.Join(err, root.Rename(Dir, partName))
+		}, false},
 		"when it is there": {func(p *Plan, root *os.Root, m *Manifest) error {
 			_, err := p.Replace(context.Background(), root, m, nil)
 			return err
@@ -302,6 +316,13 @@ func TestSettle(t *testing.T) {
 		"while the old goes": {func(p *Plan, root *os.Root, m *Manifest) error {
 			_, err := p.Replace(context.Background(), root, m, nil)
 			return errors.Join(err, root.MkdirAll(asideName+"/usr/bin", 0o755))
+		}, true},
+		"when one file of the old is gone": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return errors.Join(err, root.Remove(asideName+"/usr/bin/sed"))
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -313,7 +334,7 @@ func TestSettle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replaced, err := Settle(context.Background(), root, &p.Manifest)
+			replaced, err := Settle(context.Background(), root, m, &p.Manifest)
 			if err != nil || replaced != tt.replaced {
 				t.Errorf("%v, %v", replaced, err)
 			}

@@ -238,7 +238,7 @@ func lacking(x, y string) []string {
 }
 
 func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
-	var wrong []string
+	var wrong, mute []string
 	known := map[string][]string{}
 	asked := 0
 	for _, s := range list {
@@ -252,6 +252,10 @@ func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
 		if x == y {
 			continue
 		}
+		if t.s.Nxb != nil && a.good() && !b.good() {
+			mute = append(mute, s.name+": "+strings.Join(b.why(), " "))
+			continue
+		}
 		what := lacking(x, y)
 		if len(what) == 0 {
 			wrong = append(wrong, differing(s.name, x, y)...)
@@ -263,9 +267,14 @@ func (t *test) compareAnswers(list []step, ours, theirs map[string]outcome) {
 	for _, what := range slices.Sorted(maps.Keys(known)) {
 		t.warning("compiler answers", what, known[what])
 	}
+	if len(mute) > 0 {
+		t.warning("compiler answers", "the root's own compiler does not answer, emulated", mute)
+	}
 	if len(wrong) > 0 {
 		t.failed("compiler answers", fault.Mismatch, fmt.Sprintf("%d of %d answers are not those of the root's own compiler", len(wrong), asked), wrong)
 		return
 	}
-	t.ok("compiler answers", "%d answers are those of the root's own compiler, predefined macros and search paths among them", asked)
+	if asked > len(mute) {
+		t.ok("compiler answers", "%d answers are those of the root's own compiler, predefined macros and search paths among them", asked-len(mute))
+	}
 }

@@ -138,3 +138,51 @@ func (t *test) nxbProbe(wrong []string) {
 func (t *test) has(names []string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return t.s.Nxb.Lookup(path.Clean(name)) == nil })
 }
+
+// nxbMute tells of a question about the machine that nobody answers. What is asked is
+// the root's own program, and when it does not run without the tools either, or that
+// is not tried, the emulator is to blame.
+func (t *test) nxbMute(q question, a outcome, theirs map[string]outcome) bool {
+	if t.s.Nxb == nil || q.want == nil || q.want(t) == "" || a.good() || a.out != "" || theirs[q.name].good() {
+		return false
+	}
+	t.skipped("identity", q.name+" does not run", a.why()...)
+	return true
+}
+
+// isNxbAnswer tells whether an answer is right though another one was given when the
+// jail was made: some emulators name the architecture for the machine, and uname(1) is
+// told what to say by UNAME_m, but for that once.
+func (t *test) isNxbAnswer(q question, a outcome) bool {
+	if t.s.Nxb == nil || !a.good() || q.name != "uname-m" && q.name != "arch" {
+		return false
+	}
+	said := strings.TrimSpace(a.out)
+	return said != "" && slices.Contains(append([]string{t.s.Target.Target, t.s.Target.Name}, t.s.Target.OtherTargets...), said)
+}
+
+// isEmulators tells of a program that does not run as it should, where the emulator is
+// to blame: the root's own tools make the same, to the byte, or cannot be asked. Some
+// emulators end programs with threads now and then.
+func (t *test) isEmulators(p program, f *Finding, theirs map[string]outcome) bool {
+	if f.Message == notBuilt {
+		if theirs == nil {
+			t.add(*f)
+		}
+		return theirs == nil
+	}
+	if theirs == nil {
+		t.skipped(f.Check, f.Message+", and the root's own tools cannot be asked", f.Evidence...)
+		return true
+	}
+	if built, ran := theirs["build-"+p.name], theirs["run-"+p.name]; !built.good() || !ran.good() || ran.out != p.want {
+		return false
+	}
+	for _, name := range p.made {
+		if wrong, notes := t.compareFile(name); len(wrong)+len(notes) > 0 {
+			return false
+		}
+	}
+	t.warning(f.Check, f.Message+", and the root's own tools make the same, to the byte: the emulator does not always run it", f.Evidence)
+	return true
+}

@@ -130,6 +130,41 @@ func TestNxbFinds(t *testing.T) {
 		}, false, "program debug", Failed, fault.Mismatch, "/nxb-bin"},
 		{"an emulator that cannot run what is built", func(_ *testing.T, b *bench) { b.jail.says["run-threads"] = outcome{status: 132} }, false, "program threads", Skipped, 0, "with the root's own tools neither"},
 		{"a uname of the host", says("hybrid uname-m", "amd64\n"), false, "identity", Failed, fault.WrongArch, `"amd64", want "arm64"`},
+		{"a uname of the host beside another word for the machine", func(_ *testing.T, b *bench) {
+			b.Machine = "aarch64"
+			b.jail.says["hybrid uname-m"] = outcome{out: "amd64\n"}
+		}, false, "identity", Failed, fault.WrongArch, `"amd64", want "aarch64"`},
+		{"an emulator that does not run uname", func(_ *testing.T, b *bench) { b.jail.says["uname-m"] = outcome{status: 139} }, false, "identity", Skipped, 0, "uname-m does not run"},
+		{"an emulator that does not run uname, looked at longer", func(_ *testing.T, b *bench) { b.jail.says["uname-m"] = outcome{status: 139} }, true, "identity", Skipped, 0, "ended by signal 11"},
+		{"a uname that runs without the tools", func(_ *testing.T, b *bench) { b.jail.says["hybrid uname-m"] = outcome{status: 134} }, true, "identity", Failed, fault.WrongArch, `"", want "arm64"`},
+		{"an emulator whose shell runs no uname", func(_ *testing.T, b *bench) { b.jail.says["emulated uname"] = outcome{status: 127} }, true, "identity", OK, 0, "tell aarch64"},
+		{"a uname of the host, and an emulator that runs no shell", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid uname-m"] = outcome{out: "amd64\n"}
+			b.jail.fail["emulated uname-m"] = errors.New("Illegal instruction")
+		}, true, "identity", Failed, fault.WrongArch, `"amd64"`},
+		{"an emulator whose shell runs no compiler", func(_ *testing.T, b *bench) {
+			for _, c := range compilations {
+				b.jail.says["emulated "+c.name] = outcome{status: 127}
+			}
+		}, true, "objects", Skipped, 0, "makes none"},
+		{"another uname", says("emulated uname", "FreeBSD\n"), true, "identity", Failed, fault.WrongArch, "uname: native"},
+		{"an emulator whose shell runs no programs", func(_ *testing.T, b *bench) { b.jail.says["alone-c"] = outcome{status: 127} }, true, "programs without tools", Warning, 0, "for an emulated shell"},
+		{"an emulator that runs a program sometimes", func(_ *testing.T, b *bench) { b.jail.says["hybrid run-threads"] = outcome{status: 139} }, false, "program threads", Warning, 0, "the emulator does not always run it"},
+		{"a program that the native tools make otherwise", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid run-threads"] = outcome{status: 139}
+			b.jail.files["hybrid threads"] = elfFile(aarch64, section{".text", "x"})
+		}, false, "program threads", Failed, fault.Failed, "ended by signal 11"},
+		{"an emulator that runs no shell", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid run-threads"] = outcome{status: 132}
+			b.jail.fail["emulated build-threads"] = errors.New("Illegal instruction")
+		}, false, "program threads", Skipped, 0, "cannot be asked"},
+		{"a program that is not built, and an emulator that runs no shell", func(_ *testing.T, b *bench) {
+			b.jail.says["hybrid build-threads"] = outcome{status: 1, err: "ld: error: unable to find library -lpthread"}
+			b.jail.fail["emulated build-threads"] = errors.New("Illegal instruction")
+		}, false, "program threads", Failed, fault.Failed, "unable to find library"},
+		{"a compiler that does not answer, emulated", func(_ *testing.T, b *bench) { b.jail.says["emulated cc-macros"] = outcome{status: 137} }, true, "compiler answers", Warning, 0, "cc-macros: ended by signal 9"},
+		{"checks of configure that hang, emulated", func(_ *testing.T, b *bench) { b.jail.says["emulated configure"] = outcome{status: 137} }, true, "configure", Skipped, 0, "do not come to an end"},
+		{"checks of configure that hang", func(_ *testing.T, b *bench) { b.jail.says["hybrid configure"] = outcome{status: 137} }, true, "configure", Failed, fault.Failed, "did not come to an end"},
 		{"other macros", says("emulated cc-macros", "#define __FreeBSD__ 14\n"), true, "compiler answers", Failed, fault.Mismatch, "cc-macros"},
 		{"another object", func(_ *testing.T, b *bench) {
 			b.jail.files["hybrid o-2.o"] = elfFile(aarch64, section{".text", "x"})
@@ -225,6 +260,32 @@ func TestNxbRuns(t *testing.T) {
 		}
 		if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) > 0 {
 			t.Errorf("%s leaves %v", r.name, left)
+		}
+	}
+}
+
+// An emulator that runs nothing says nothing about the tools, and one that names the
+// architecture for the machine says the right thing.
+func TestNxbOfPoorEmulators(t *testing.T) {
+	b := newNxbBench(t)
+	b.Machine = "aarch64" // and uname, told so by UNAME_m, says arm64
+	if list := b.run(t, false); len(find(list, Failed))+len(find(list, Skipped)) > 0 {
+		t.Errorf("%+v", list)
+	}
+	for _, quick := range []bool{true, false} {
+		b := newNxbBench(t)
+		for name := range b.jail.says {
+			b.jail.fail[emulated+" "+name] = errors.New("Illegal instruction")
+		}
+		for _, p := range programs {
+			b.jail.says["hybrid run-"+p.name] = outcome{status: 132}
+			b.jail.fail[emulated+" build-"+p.name] = errors.New("Illegal instruction")
+		}
+		for _, name := range []string{"uname-m", "getconf"} {
+			b.jail.says["hybrid "+name] = outcome{status: 132}
+		}
+		if list := b.run(t, quick); len(find(list, Failed)) > 0 || len(find(list, Skipped)) < 8 {
+			t.Errorf("quick %v: %+v", quick, list)
 		}
 	}
 }

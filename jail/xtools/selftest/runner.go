@@ -117,6 +117,9 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 	if len(list) == 0 {
 		return nil, nil
 	}
+	if t.s.Nxb != nil {
+		list = watched(side, list)
+	}
 	t.scripts++
 	name := fmt.Sprintf("run-%d", t.scripts)
 	if err := t.prepare(work, name, list); err != nil {
@@ -130,7 +133,7 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 	defer follow.stop()
 	job := Job{Tools: side == hybrid, Work: work, Argv: []string{t.shell(side), Dir + "/" + name + ".sh"}, Env: t.env(side), Output: follow}
 	status, err := t.s.Runner.Run(ctx, job)
-	if cause := context.Cause(ctx); cause != nil && err != nil {
+	if cause := context.Cause(ctx); cause != nil && (err != nil || status != 0) {
 		var said *fault.Error
 		if !errors.As(cause, &said) {
 			return nil, fault.Wrap(fault.Interrupted, cause, "self-test of the tools", "")
