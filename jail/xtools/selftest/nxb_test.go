@@ -253,10 +253,10 @@ func TestNxbRuns(t *testing.T) {
 		}
 		cmd := exec.Command("/bin/sh", "-c", here.Replace(r.script))
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), baseEnv...)
-		var out bytes.Buffer
-		cmd.Stdout = &out
+		var out, trouble bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &trouble
 		if err := cmd.Run(); err != nil || out.String() != r.want {
-			t.Errorf("%s: %v, says %q, want %q", r.name, err, out.String(), r.want)
+			t.Errorf("%s: %v, says %q and %q, want %q", r.name, err, out.String(), trouble.String(), r.want)
 		}
 		if left, err := os.ReadDir(filepath.Join(dir, "tmp")); err != nil || len(left) > 0 {
 			t.Errorf("%s leaves %v", r.name, left)
