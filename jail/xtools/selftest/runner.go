@@ -198,8 +198,10 @@ func (t *test) read(name string) string {
 
 // readSome reads a regular file of what a jail could write to.
 func readSome(root *os.Root, name string, most int64) ([]byte, error) {
-	if st, err := root.Lstat(name); err != nil || !st.Mode().IsRegular() {
-		return nil, errors.Join(err, fs.ErrNotExist)
+	if st, err := root.Lstat(name); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
 	}
 	f, err := root.Open(name)
 	if err != nil {
