@@ -2,6 +2,7 @@ package jail
 
 import (
 	"context"
+	"errors"
 	"os"
 	"runtime"
 
@@ -101,6 +102,10 @@ func hasTwins() bool {
 // tools is the step of a creation that gets them.
 func (c *creation) tools(ctx context.Context) error {
 	err := c.getTools(ctx)
+	var refused refusedTools
+	if errors.As(err, &refused) { // there will be no jail to install them in
+		err = fault.Wrap(fault.KindOf(err), err, "", "make it with --tools none; xjail tools install "+c.plan.Name+" --no-verify then uses them all the same")
+	}
 	if err == nil || !c.plan.Tools.Optional || ctx.Err() != nil || fault.KindOf(err) == fault.NoSpace {
 		return err
 	}

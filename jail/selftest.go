@@ -231,10 +231,18 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	return notUsed(r.Name, err)
 }
 
-// notUsed says that tools have not passed.
+// refusedTools are tools that have not passed.
+type refusedTools struct{ error }
+
+func (r refusedTools) Unwrap() error { return r.error }
+
+// notUsed says that tools have not passed. An interruption says nothing of them.
 func notUsed(name string, err error) error {
-	return fault.Wrap(fault.KindOf(err), err, "native tools that do not pass the self-test are not used",
-		"xjail tools install "+name+" --no-verify uses them all the same, and xjail tools verify "+name+" tells more")
+	if fault.KindOf(err) == fault.Interrupted {
+		return err
+	}
+	return refusedTools{fault.Wrap(fault.KindOf(err), err, "native tools that do not pass the self-test are not used",
+		"xjail tools install "+name+" --no-verify uses them all the same, and xjail tools verify "+name+" tells more")}
 }
 
 // tried notes that tools have passed.

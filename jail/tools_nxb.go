@@ -95,8 +95,8 @@ func (s Store) settleNxb(r *Record, root *os.Root, next *nxb.Manifest) error {
 		replaced, err = nxb.Settle(context.Background(), root, old, next)
 		return err
 	})
-	if err == nil && replaced {
-		_, err = s.saveNxb(r.Name, next, triesNxb(r))
+	if err == nil && replaced { // what was there has begun to go, or is gone: it was accepted
+		_, err = s.saveNxb(r.Name, next)
 	}
 	if err != nil {
 		return err
@@ -230,13 +230,13 @@ func (s Store) replaceNxb(ctx context.Context, name string, root *os.Root, plan 
 	if done == nil {
 		return nil, errors.Join(err, absentError(os.Remove(s.nxbNext(name))))
 	}
-	m, serr := s.saveNxb(name, done, false)
+	m, serr := s.saveNxb(name, done)
 	return m, errors.Join(err, serr)
 }
 
 // saveNxb notes that /nxb-bin has been replaced.
-func (s Store) saveNxb(name string, done *nxb.Manifest, untried bool) (*xtools.Manifest, error) {
-	m, err := s.writeNxbTools(name, done, untried)
+func (s Store) saveNxb(name string, done *nxb.Manifest) (*xtools.Manifest, error) {
+	m, err := s.writeNxbTools(name, done, false)
 	if err != nil {
 		return nil, err
 	}

@@ -245,3 +245,38 @@ func TestNxbTrialKilled(t *testing.T) {
 		t.Errorf("%v: %+v", err, m)
 	}
 }
+
+// Tools that were about to be replaced by the same are as good as they were.
+func TestNxbReplacedByTheSameKilled(t *testing.T) {
+	s, _ := freebsdJail(t)
+	if err := installTried(t, s, nativeXTools(t, 1501000, "aarch64-unknown-freebsd15.1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	n, err := s.loadNxb("f")
+	if err == nil {
+		err = s.writeNxb(s.nxbNext("f"), n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, l, err := s.take("f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.release()
+	if m, err := s.LoadTools("f"); err != nil || m.Untried || s.unfinishedNxb("f") {
+		t.Errorf("%v: %+v", err, m)
+	}
+}
+
+func TestNotUsed(t *testing.T) {
+	err := fault.Wrap(fault.KindOf(notUsed("j", fault.New(fault.WrongArch, "", "no"))), notUsed("j", fault.New(fault.WrongArch, "", "no")), "", "another way")
+	var refused refusedTools
+	if !errors.As(err, &refused) || fault.KindOf(err) != fault.WrongArch || fault.HintOf(err) != "another way" || !strings.Contains(fault.HintOf(refused), "install j --no-verify") {
+		t.Errorf("%v, hint %q, kind %v", err, fault.HintOf(err), fault.KindOf(err))
+	}
+	stopped := fault.New(fault.Interrupted, "", "stopped")
+	if err := notUsed("j", stopped); errors.As(err, &refused) || !errors.Is(err, stopped) || strings.Contains(err.Error(), "not used") {
+		t.Errorf("%v", err)
+	}
+}
