@@ -289,3 +289,19 @@ func TestNxbOfPoorEmulators(t *testing.T) {
 		}
 	}
 }
+
+// The short test does not have the root's own compiler show what a program that hangs
+// does: emulated, it takes minutes.
+func TestNxbHangs(t *testing.T) {
+	for _, quick := range []bool{true, false} {
+		b := newNxbBench(t)
+		b.jail.says["run-threads"] = outcome{status: 137, err: hungText + " 1m0s\n"}
+		list := b.run(t, quick)
+		if got := find(list, Skipped); !slices.Contains(got, "program threads") || len(find(list, Failed)) > 0 {
+			t.Errorf("quick %v: %+v", quick, list)
+		}
+		if asked := slices.Contains(b.jail.ran, emulated+" build-threads"); asked == quick {
+			t.Errorf("quick %v: the root's own compiler was asked: %v", quick, asked)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func (t *test) programs(ctx context.Context) error {
 		return err
 	}
 	wrong, why := t.judgePrograms(list, ours)
-	if err := t.tryEmulated(ctx, wrong, why); err != nil {
+	if err := t.tryEmulated(ctx, t.leaveHung(wrong, ours, why), why); err != nil {
 		return err
 	}
 	if n := len(list) - len(why); n > 0 {

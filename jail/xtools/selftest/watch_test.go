@@ -99,7 +99,7 @@ func TestWatchedGivesUp(t *testing.T) {
 // Programs get less time than what builds them, and all less than the script.
 func TestWatchedLimits(t *testing.T) {
 	list := watched(hybrid, []step{{"build-c", "cc"}, {"run-c", "./c"}, {"alone-c", "./c"}})
-	for i, want := range []string{"15m0s", "3m0s", "3m0s"} {
+	for i, want := range []string{"15m0s", "1m0s", "1m0s"} {
 		if text := list[i].script; !strings.Contains(text, "within "+want) || strings.Contains(text, "exec ./c") != (i > 0) {
 			t.Errorf("%s: %s", list[i].name, text)
 		}
