@@ -242,7 +242,10 @@ func dryToolsInstall(g *globals, store jail.Store, cfg *jail.Config, name string
 		rows = append(rows, []string{"replaces", fmt.Sprintf("%d files of the %s of %s%s", old.Files, old.Source, old.Release, placeOfTools(old.Layout))})
 	}
 	tried := "before they are used"
-	if !o.Tried {
+	switch {
+	case !o.Tried && req.Try:
+		tried = "not here: this machine does not run them"
+	case !o.Tried:
 		tried = "not"
 	}
 	return ui.Pairs(g.Stdout, append(rows, []string{"tried", tried}))
