@@ -252,7 +252,7 @@ func TestNxbRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("/bin/sh", "-c", here.Replace(r.script))
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), baseEnv...)
+		cmd.Dir, cmd.Env = dir, append([]string{"PATH=" + os.Getenv("PATH")}, baseEnv...) // of jails: make(1) heeds MAKEFLAGS
 		var out, trouble bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &trouble
 		if err := cmd.Run(); err != nil || out.String() != r.want {
