@@ -32,9 +32,11 @@ type shell struct {
 	children  int                        // commands that run as processes now
 	running   map[int]context.CancelFunc // commands that run in the process now
 	next      int                        // key of the next one
-	stop      context.CancelFunc         // ends the statement of an interactive shell
-	idle      bool                       // the interactive shell waits for a line
-	dropped   bool                       // what was typed of a statement was interrupted
+	// interrupts counts those that came from the terminal.
+	interrupts int
+	stop       context.CancelFunc // ends the statement of an interactive shell
+	idle       bool               // the interactive shell waits for a line
+	dropped    bool               // what was typed of a statement was interrupted
 }
 
 // shellOptions are sh's own, before those of set.

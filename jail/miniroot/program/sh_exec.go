@@ -190,8 +190,12 @@ func (s *shell) inside(p *proc, a applet, name string, argv []string) (status in
 func (s *shell) process(p *proc, file string, argv []string) int {
 	s.mu.Lock()
 	s.children++
+	before := s.interrupts
 	s.mu.Unlock()
 	status := p.process(file, argv)
+	if s.interactive && status == statusSignal+int(syscall.SIGINT) {
+		s.awaitInterrupt(before)
+	}
 	s.mu.Lock()
 	s.children--
 	if s.children == 0 && s.stop != nil && status == statusSignal+int(syscall.SIGINT) {

@@ -25,6 +25,7 @@ func (s *shell) watch() {
 			s.pending = append(s.pending, number)
 		}
 		if number == syscall.SIGINT {
+			s.interrupts++
 			// As the terminal would have interrupted the commands, had they
 			// been processes.
 			for _, cancel := range s.running {
@@ -39,6 +40,21 @@ func (s *shell) watch() {
 			}
 		}
 		s.mu.Unlock()
+	}
+}
+
+// awaitInterrupt gives the interrupt that has ended a command the time to arrive here
+// too, as the terminal sends it to both: it is not to end what is typed next. Not
+// every status of that kind comes from a terminal, so it is not waited for long.
+func (s *shell) awaitInterrupt(before int) {
+	for range 500 {
+		s.mu.Lock()
+		come := s.interrupts != before
+		s.mu.Unlock()
+		if come {
+			return
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
