@@ -48,7 +48,7 @@ func TestKernelLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := &entrance{Name: "j", Root: filepath.Join(s.dir("j"), "root"), Argv: []string{"guest"}}
-		if _, _, err := prepare(v, e, 1501000); err != nil {
+		if _, _, err := prepare(v, e, kernelVersion(t)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := newPrison(e, v, guest{}); err != nil {
