@@ -264,6 +264,8 @@ func ledgerError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		kind, hint = fault.Permission, "run it as root"
+	case errors.Is(err, syscall.EROFS):
+		kind, hint = fault.Permission, "mount it for writing, or choose another place with --state DIR"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		kind = fault.NoSpace
 	}

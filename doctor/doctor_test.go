@@ -103,9 +103,15 @@ var ills = []struct {
 		w.release = func() string { return "6.19.0" }
 	}, "kernel-activators", Failed, "start the machine anew"},
 	{"an old FreeBSD", func(_ *testing.T, w *World) { w.goos, w.table.(*fakeTable).version = "freebsd", 1301000 }, "kernel-activators", Failed, "13.2"},
+	{"a jail(2) of an old FreeBSD", func(_ *testing.T, w *World) {
+		w.goos, w.table.(*fakeTable).version = "freebsd", 1300010
+		w.sysctl = func(string) (int, error) { return 1, nil }
+	}, "kernel-activators", Skipped, "jail(2)"},
 	{"securelevel", func(_ *testing.T, w *World) {
 		w.goos, w.table.(*fakeTable).compiled = "freebsd", activators.ErrUnsupported
-		w.sysctl = func(string) (int, error) { return 1, nil }
+		w.sysctl = func(name string) (int, error) {
+			return strings.Count(name, "kern.securelevel"), nil
+		}
 	}, "kernel-activators", Failed, "loader.conf"},
 	{"no module on FreeBSD", func(_ *testing.T, w *World) {
 		w.goos, w.table.(*fakeTable).compiled = "freebsd", activators.ErrUnsupported

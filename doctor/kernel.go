@@ -191,6 +191,9 @@ func (w *World) binmisc() []Finding {
 	if !ok {
 		return nil
 	}
+	if n, err := w.sysctl("security.jail.jailed"); err == nil && n != 0 {
+		return one(Skipped, "the kernel is the host's, and its version in a jail(2) is what jail(8) was told", "")
+	}
 	version, err := t.OSRelDate()
 	if err != nil {
 		return one(Skipped, err.Error(), "")

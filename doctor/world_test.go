@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/xjail/xjail/activators"
@@ -76,17 +77,21 @@ func world(t *testing.T) *World {
 		write(t, filepath.Join(dir, name), text, 0o755)
 	}
 	setenv := func(name, value string) { env[name] = value }
-	t.Cleanup(func() { delete(variables, w) })
-	variables[w] = setenv
+	t.Cleanup(func() { variables.Delete(w) })
+	variables.Store(w, setenv)
 	w.thread("/usr/bin/xjail", t)
 	w.home(t)
 	return w
 }
 
-// variables set the environment of a world.
-var variables = map[*World]func(name, value string){}
+// variables set the environment of a world: func(name, value string) by *World.
+// Tests that make worlds run at the same time.
+var variables sync.Map
 
-func (w *World) setenv(name, value string) { variables[w](name, value) }
+func (w *World) setenv(name, value string) {
+	set, _ := variables.Load(w)
+	set.(func(name, value string))(name, value)
+}
 
 // thread says what the kernel runs.
 func (w *World) thread(exe string, t *testing.T) {

@@ -40,7 +40,7 @@ func enter(ctx context.Context, e *entrance, c *Command) (int, error) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 		cmd.Env = []string{}
 		cmd.SysProcAttr.Setpgid = true
-		if t.whole && t.has(unix.Getpgrp()) {
+		if t.givesAtStart() {
 			cmd.SysProcAttr.Foreground = true
 			cmd.SysProcAttr.Ctty = int(t.tty.Fd())
 		}

@@ -109,13 +109,22 @@ func (s Store) runProbe(ctx context.Context, r *Record, patience time.Duration) 
 	p.Output = out
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return p, fault.New(fault.Failed, "try another emulator with --emulator", "%s did not end within %s: the emulator hangs", p.Argv[0], patience)
+		return p, hangs(r, p.Argv[0], patience)
 	case err != nil:
 		return p, err
 	case status != 0:
-		return p, fault.New(fault.Failed, "xjail emulator verify tells more; try another emulator with --emulator", "%s ended with status %d: %s", strings.Join(p.Argv, " "), status, errText)
+		return p, fault.New(fault.Failed, r.otherwise(), "%s ended with status %d: %s", strings.Join(p.Argv, " "), status, errText)
 	}
 	return p, checkProbe(r, p)
+}
+
+// hangs is for a program of a jail that did not end in time.
+func hangs(r *Record, program string, patience time.Duration) error {
+	culprit := "program"
+	if r.Emulator != nil {
+		culprit = "emulator"
+	}
+	return fault.New(fault.Failed, r.otherwise(), "%s did not end within %s: the %s hangs", program, patience, culprit)
 }
 
 const probeWord = "xjail-probe"

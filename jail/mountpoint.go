@@ -53,6 +53,9 @@ func openPart(dir int, part, whole string, create bool) (int, error) {
 	if unix.Fstatat(dir, part, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return -1, fault.New(fault.Unsafe, "replace it by a directory", "%s of the jail is a symlink", whole)
 	}
+	if errors.Is(err, unix.ENOTDIR) {
+		return -1, fault.New(fault.Unsafe, "replace it by a directory", "%s of the jail is not a directory", whole)
+	}
 	return -1, fault.Wrap(fault.Failed, err, "open "+whole+" of the jail", "")
 }
 

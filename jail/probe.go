@@ -26,13 +26,21 @@ var sameMachine = [][]string{
 	{"riscv64", "riscv"},
 }
 
+// otherwise is what to try when the probe of a jail failed.
+func (r *Record) otherwise() string {
+	if r.Emulator == nil {
+		return "this machine runs the root's programs by itself; look into the root: xjail arch identify FILE"
+	}
+	return "xjail emulator verify tells more; try another emulator with --emulator"
+}
+
 // checkProbe compares what the probe said with what its architecture says.
 func checkProbe(r *Record, p Probe) error {
 	if len(p.Argv) > 2 {
 		if p.Output == probeWord {
 			return nil
 		}
-		return fault.New(fault.Failed, "try another emulator with --emulator", "the jail's shell said %q instead of %q", p.Output, probeWord)
+		return fault.New(fault.Failed, r.otherwise(), "the jail's shell said %q instead of %q", p.Output, probeWord)
 	}
 	a, err := arch.Lookup(r.Arch)
 	if err != nil {
@@ -44,7 +52,7 @@ func checkProbe(r *Record, p Probe) error {
 			return nil
 		}
 	}
-	return fault.New(fault.WrongArch, "try another emulator with --emulator", "uname -m says %q in the jail, expected %q", p.Output, want[0])
+	return fault.New(fault.WrongArch, r.otherwise(), "uname -m says %q in the jail, expected %q", p.Output, want[0])
 }
 
 // machines are the answers of uname -m. FreeBSD's is MACHINE, the TARGET of a

@@ -416,6 +416,19 @@ func TestProbeOfFreeBSD(t *testing.T) {
 	}
 }
 
+// A jail that the machine runs by itself has no emulator to be replaced.
+func TestProbeHint(t *testing.T) {
+	said := Probe{Argv: []string{"/usr/bin/uname", "-m"}, Output: "sparc64"}
+	for _, r := range []*Record{{Arch: "amd64"}, {Arch: "amd64", Emulator: &EmulatorRecord{}}} {
+		for _, err := range []error{checkProbe(r, said), hangs(r, "/bin/sh", time.Second)} {
+			all := fault.HintOf(err) + err.Error()
+			if err == nil || strings.Contains(all, "emulator") != (r.Emulator != nil) {
+				t.Errorf("%+v: %v, hint %q", r, err, fault.HintOf(err))
+			}
+		}
+	}
+}
+
 // The plans of a FreeBSD host, seen from here.
 func TestPlanOnFreeBSD(t *testing.T) {
 	w := newBSDWorld(t, "aarch64")

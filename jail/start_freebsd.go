@@ -39,7 +39,7 @@ func (l *launch) start(jid int, c *Command, t *terminal) (int, error) {
 		}
 		attr.Files = append(attr.Files, f.Fd())
 	}
-	if t.whole && t.has(unix.Getpgrp()) {
+	if t.givesAtStart() {
 		attr.Sys.Foreground, attr.Sys.Ctty = true, int(t.tty.Fd())
 	}
 	a := &attachment{jid: jid, cred: l.cred, dir: l.dir, name: l.name, argv: l.argv}

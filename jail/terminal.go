@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 
@@ -19,6 +20,7 @@ type terminal struct {
 	tty   *os.File // nil when the caller has none
 	whole bool     // input and output are the terminal
 	jail  int      // the jail's process group
+	given bool     // a group of the jail has had the foreground
 	echo  bool     // a SIGTSTP of our own to the caller's group comes back
 }
 
@@ -54,18 +56,36 @@ func (t *terminal) close() {
 // its default after execve(2).
 func unignore() { signal.Notify(make(chan os.Signal, 1), unix.SIGTTOU) }
 
-// has tells whether a process group has the foreground.
+// has tells whether a process group has the foreground. What the jail was given
+// it still has when the group is gone that had it last: FreeBSD's kernel forgets a
+// group with its last process, and names one that cannot be (tty_rel_pgrp in
+// sys/kern/tty.c, NO_PID).
 func (t *terminal) has(group int) bool {
 	if t.tty == nil {
 		return false
 	}
 	now, err := unix.IoctlGetInt(int(t.tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && now == group
+	return err == nil && (now == group || t.given && group == t.jail && gone(now))
+}
+
+// gone tells whether no process of a group is left.
+func gone(group int) bool {
+	return group > 1 && errors.Is(unix.Kill(-group, 0), unix.ESRCH)
+}
+
+// givesAtStart tells whether a command gets the foreground with its first breath.
+func (t *terminal) givesAtStart() bool {
+	t.given = t.whole && t.has(unix.Getpgrp())
+	return t.given
 }
 
 // hand gives the foreground from one group to another, if it has it.
 func (t *terminal) hand(from, to int) bool {
-	return t.has(from) && unix.IoctlSetPointerInt(int(t.tty.Fd()), unix.TIOCSPGRP, to) == nil
+	if !t.has(from) || unix.IoctlSetPointerInt(int(t.tty.Fd()), unix.TIOCSPGRP, to) != nil {
+		return false
+	}
+	t.given = t.given || to == t.jail
+	return true
 }
 
 func (t *terminal) takeBack() bool { return t.hand(t.jail, unix.Getpgrp()) }

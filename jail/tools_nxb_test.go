@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -332,6 +333,8 @@ func TestNxbBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As root on FreeBSD its files have their flags, which os.RemoveAll leaves.
+	t.Cleanup(func() { _ = removeTree(context.Background(), filepath.Join(s.Dir, twins)) })
 	mirror := t.TempDir()
 	releasetest.New(t, amd64).Write(t, mirror)
 	r, err := s.Load("f")

@@ -232,7 +232,7 @@ func mountError(s mountStep, err error) error {
 	kind, hint := fault.Failed, ""
 	switch {
 	case errors.Is(err, unix.ENODEV):
-		kind, hint = fault.Unsupported, "kldload "+s.Type
+		kind, hint = fault.Unsupported, "kldload "+s.Type+"; where the securelevel forbids it, at boot: sysrc kld_list+="+s.Type
 	case errors.Is(err, unix.EPERM):
 		kind, hint = fault.Permission, "jails are entered by root of the machine, not from within a jail"
 	}

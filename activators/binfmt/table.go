@@ -35,7 +35,7 @@ func (t *Table) path(name string) string { return filepath.Join(t.dir, name) }
 // lives in the dentry cache alone, which hands out children in that order
 // (fs/libfs.c dcache_readdir). os.ReadDir would sort them.
 func (t *Table) names() ([]string, error) {
-	f, err := os.Open(t.dir)
+	f, err := os.OpenFile(t.dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, t.failure("list activators", err)
 	}

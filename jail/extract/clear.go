@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -121,9 +122,23 @@ func (c *clearer) remove(root *os.Root, dir *os.File, path string, e os.DirEntry
 		return mounted(full, full)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing %s: %w", join(path, name), err)
+		return held(fmt.Errorf("removing %s: %w", join(path, name), err))
 	}
 	return nil
+}
+
+// held gives the error of a file that cannot be removed its kind, and says what
+// may hold it: not everybody may clear flags, and schg of chflags(1) nobody above
+// securelevel 0.
+func held(err error) error {
+	if !stuck(err) {
+		return err
+	}
+	hint := "lsattr -d FILE tells its flags; run as a user who may clear them"
+	if runtime.GOOS == "freebsd" {
+		hint = "ls -lod FILE tells its flags; schg and its like are cleared at securelevel 0, as in single-user mode"
+	}
+	return fault.Wrap(fault.Permission, err, "", hint)
 }
 
 // removeTree empties a directory, or moves it out of the depth, in which case it

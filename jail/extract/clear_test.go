@@ -2,9 +2,11 @@ package extract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/xjail/xjail/internal/fault"
@@ -80,6 +82,18 @@ func TestClearEndsWithItsContext(t *testing.T) {
 	cancel()
 	checkError(t, Clear(ctx, root), fault.Interrupted)
 	lstat(t, root, "a")
+}
+
+// What a flag holds has another exit status than a broken disk, and a hint.
+func TestClearOfHeldFiles(t *testing.T) {
+	for errno, want := range map[syscall.Errno]fault.Kind{
+		syscall.EPERM: fault.Permission, syscall.EACCES: fault.Permission, syscall.EIO: fault.Failed,
+	} {
+		err := held(&os.PathError{Op: "removeat", Path: "etc/f", Err: errno})
+		if fault.KindOf(err) != want || (fault.HintOf(err) != "") != (want == fault.Permission) || !errors.Is(err, errno) {
+			t.Errorf("%v: %v, kind %v, hint %q", errno, err, fault.KindOf(err), fault.HintOf(err))
+		}
+	}
 }
 
 func TestClearOfAClosedRoot(t *testing.T) {

@@ -152,7 +152,7 @@ func TestBuildErrors(t *testing.T) {
 		{"a changed module", "arm64", version + "echo 'verifying mvdan.cc/sh/v3@v3.14.1: checksum mismatch' >&2; exit 1", fault.Mismatch, "checksum", "modcache"},
 		{"disk full", "arm64", version + "echo 'write $WORK/b001: no space left on device' >&2; exit 1", fault.NoSpace, "no space", "GOCACHE"},
 		{"anything else", "arm64", version + "exit 3", fault.Failed, "exit status 3", ""},
-		{"no ELF", "arm64", version + `while [ "$1" != -o ]; do shift; done; echo a text and no program > "$2"`, fault.Damaged, "bad magic", ""},
+		{"no ELF", "arm64", version + `while [ "$1" != -o ]; do shift || exit; done; echo a text and no program > "$2"`, fault.Damaged, "bad magic", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := Options{GOOS: "linux", GOARCH: tt.goarch, CacheDir: t.TempDir(), Go: tt.tool}

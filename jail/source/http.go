@@ -85,7 +85,8 @@ func (f *Fetcher) open(ctx context.Context, address string, offset int64, tag st
 	if path, ok := strings.CutPrefix(address, "file://"); ok {
 		return f.openFile(ctx, address, path, offset)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	asked := ctx
+	ctx, cancel := context.WithCancelCause(asked)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		cancel(nil)
@@ -109,7 +110,7 @@ func (f *Fetcher) open(ctx context.Context, address string, offset int64, tag st
 	if err != nil {
 		cancel(nil)
 		client.CloseIdleConnections()
-		return nil, fetchError(address, err)
+		return nil, fetchError(asked, address, err)
 	}
 	t := &transfer{body: res.Body, total: res.ContentLength, ctx: ctx, end: func() { cancel(nil); client.CloseIdleConnections() }}
 	t.body = f.watch(t, cancel)
@@ -180,27 +181,29 @@ func (f *Fetcher) openFile(ctx context.Context, address, path string, offset int
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.New(fault.NotFound, "check the address", "%s: no such file", address)
 	case err != nil:
-		return nil, fetchError(address, err)
+		return nil, fetchError(ctx, address, err)
 	}
 	t := &transfer{body: file, total: info.Size(), ctx: ctx, end: func() {}}
 	if offset > 0 && offset <= info.Size() {
 		if t.start, err = file.Seek(offset, io.SeekStart); err != nil {
 			file.Close()
-			return nil, fetchError(address, err)
+			return nil, fetchError(ctx, address, err)
 		}
 	}
 	t.body = f.watch(t, func(error) {})
 	return t, nil
 }
 
-// fetchError gives an error of the network or of a local mirror its kind.
-func fetchError(address string, err error) error {
+// fetchError gives an error of the network or of a local mirror its kind. That the
+// user has ended it ctx alone tells: a mirror that does not answer in time is
+// context.DeadlineExceeded to errors.Is as well.
+func fetchError(ctx context.Context, address string, err error) error {
 	var refused *refusal
 	var urlErr *url.Error
 	switch {
 	case errors.As(err, &refused):
 		return fault.Wrap(fault.Unsafe, refused, "download", "name the other host as a mirror if you trust it")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
 		return fault.Wrap(fault.Interrupted, err, "download "+address, "")
 	case errors.Is(err, fs.ErrPermission):
 		return fault.Wrap(fault.Permission, err, "", "")
@@ -263,7 +266,7 @@ func (t *transfer) copyTo(w io.Writer, address string) (int64, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return n, fault.New(fault.Damaged, "try again", "download %s: cut short after %d of %d bytes", address, t.start+n, t.total)
 	}
-	return n, fetchError(address, fmt.Errorf("after %d bytes: %w", t.start+n, err))
+	return n, fetchError(t.ctx, address, fmt.Errorf("after %d bytes: %w", t.start+n, err))
 }
 
 // diskError is a failure to keep what was downloaded, for which no mirror is to

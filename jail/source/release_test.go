@@ -252,12 +252,14 @@ func TestReleaseFailures(t *testing.T) {
 			w.Header().Set("Content-Length", "17000")
 			_, _ = w.Write(baseText[:half])
 		}), fault.Damaged, []string{"cut short after 8500 of 17000 bytes"}, "base.txz bytes=8500-"},
-		{"stalled", "", 20 * time.Millisecond, onSet(func(w http.ResponseWriter, r *http.Request) {
+		{"stalled", "", 500 * time.Millisecond, onSet(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "17000")
 			_, _ = w.Write(baseText[:half])
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}), fault.Failed, []string{"stalled after 8500 bytes", "no byte for"}, "base.txz bytes=8500-"},
+		{"silent", "", 500 * time.Millisecond, onSet(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+			fault.Failed, []string{"timeout awaiting response headers"}, "base.txz"},
 		{"server error", "", 0, onSet(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }),
 			fault.Failed, []string{"500"}, "base.txz"},
 		{"other host", "", 0, onSet(func(w http.ResponseWriter, r *http.Request) {
