@@ -82,6 +82,7 @@ func (s Store) use(name string) (*Record, *lock, error) {
 // them root has the record of the machine's activators, which is for everybody.
 func (s Store) makeDirs(shared bool) error {
 	if shared {
+		defer unix.Umask(unix.Umask(0o022))
 		if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 			return writeError(err)
 		}

@@ -77,7 +77,7 @@ func (s Store) toolsFit(p *Plan, from string) error {
 
 // freebsdToolsFit knows which sources have tools of FreeBSD.
 func freebsdToolsFit(from, hint string) error {
-	if _, ok := isPath(from, xtools.NxbName); ok || from == xtools.TwinName || from == xtools.HostName && runtime.GOOS == "freebsd" {
+	if nxbKnows(from) == nil {
 		return runsAMD64(runtime.GOOS, arch.Host())
 	}
 	return fault.New(fault.Unsupported, hint, "--tools %s: the root is one of freebsd, which gets native tools of twin or nxb:PATH", from)
@@ -110,7 +110,8 @@ func (c *creation) tools(ctx context.Context) error {
 
 func (c *creation) getTools(ctx context.Context) error {
 	if c.record.Guest == "freebsd" {
-		_, err := c.store.installNxb(ctx, c.plan.cfg, c.record, c.plan.Tools.Source, c.watch)
+		try := c.store.nxbTrialOf(ctx, c.record, true, c.watch)
+		_, err := c.store.installNxb(ctx, c.plan.cfg, c.record, c.plan.Tools.Source, try, c.watch)
 		return err
 	}
 	src, err := c.store.toolSource(c.plan.cfg, c.plan.Tools.Source)

@@ -30,6 +30,9 @@ func (s Store) VerifyTools(ctx context.Context, cfg *Config, name string, o self
 	if m == nil {
 		return nil, fault.New(fault.NotFound, "xjail tools install "+name, "jail %s has no native tools", name)
 	}
+	if m.Layout == xtools.NxbBin {
+		return s.verifyNxb(ctx, r, m, o)
+	}
 	if m.Layout != "" {
 		return nil, fault.New(fault.Unsupported, "xjail verify "+name+" compares the files with what was written",
 			"the native tools of jail %s are in its root: there is nothing to compare them with", name)
@@ -225,8 +228,13 @@ func (s Store) useTried(ctx context.Context, r *Record, root *os.Root, m *xtools
 	} else {
 		err = errors.Join(err, s.dropTools(r.Name, root, m))
 	}
+	return notUsed(r.Name, err)
+}
+
+// notUsed says that tools have not passed.
+func notUsed(name string, err error) error {
 	return fault.Wrap(fault.KindOf(err), err, "native tools that do not pass the self-test are not used",
-		"xjail tools install "+r.Name+" --no-verify uses them all the same, and xjail tools verify "+r.Name+" tells more")
+		"xjail tools install "+name+" --no-verify uses them all the same, and xjail tools verify "+name+" tells more")
 }
 
 // tried notes that tools have passed.

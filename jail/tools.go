@@ -108,7 +108,7 @@ func (s Store) InstallTools(ctx context.Context, cfg *Config, name string, req T
 		return nil, err
 	}
 	if r.Guest == "freebsd" {
-		m, err := s.installNxb(ctx, cfg, r, req.Source, w)
+		m, err := s.installNxb(ctx, cfg, r, req.Source, s.nxbTrialOf(ctx, r, req.Try, w), w)
 		return m, writeError(err)
 	}
 	src, err := s.toolSource(cfg, req.Source)

@@ -64,6 +64,7 @@ func (s Store) recoverNxb(r *Record) error {
 	if err := removeTree(context.Background(), s.nxbTree(r.Name)); err != nil {
 		return err
 	}
+	dropTryPoint(r)
 	if !s.unfinishedNxb(r.Name) {
 		return nil
 	}
@@ -77,25 +78,30 @@ func (s Store) recoverNxb(r *Record) error {
 		return err
 	}
 	if next != nil {
-		return s.settleNxb(r.Name, root, next)
+		return s.settleNxb(r, root, next)
 	}
 	return s.dropNxb(context.Background(), r.Name, root)
 }
 
-// settleNxb ends a replacement that was killed: either layout is there, whole.
-func (s Store) settleNxb(name string, root *os.Root, next *nxb.Manifest) error {
+// settleNxb ends a replacement that was killed: either layout is there, whole. That
+// which was being tried is not used.
+func (s Store) settleNxb(r *Record, root *os.Root, next *nxb.Manifest) error {
+	old, err := s.loadNxb(r.Name)
+	if err != nil {
+		return err
+	}
 	replaced := false
-	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
-		replaced, err = nxb.Settle(context.Background(), root, next)
+	err = inplace.KeepTimes(root, []string{"/"}, func() (err error) {
+		replaced, err = nxb.Settle(context.Background(), root, old, next)
 		return err
 	})
 	if err == nil && replaced {
-		_, err = s.saveNxb(name, next)
+		_, err = s.saveNxb(r.Name, next, triesNxb(r))
 	}
 	if err != nil {
 		return err
 	}
-	return absentError(os.Remove(s.nxbNext(name)))
+	return absentError(os.Remove(s.nxbNext(r.Name)))
 }
 
 // dropNxb removes /nxb-bin and what is known of it.
@@ -140,8 +146,9 @@ func (s Store) changedNxb(ctx context.Context, name string, root *os.Root) (map[
 	return list, err
 }
 
-// installNxb makes /nxb-bin in a root of FreeBSD.
-func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from string, w Watcher) (*xtools.Manifest, error) {
+// installNxb makes /nxb-bin in a root of FreeBSD, and has it tried; a nil trial is
+// none. What does not pass is not used: the jail has what it had before.
+func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from string, try nxbTrial, w Watcher) (*xtools.Manifest, error) {
 	defer unix.Umask(unix.Umask(0o022))
 	root, err := os.OpenRoot(r.Root)
 	if err != nil {
@@ -160,21 +167,29 @@ func (s Store) installNxb(ctx context.Context, cfg *Config, r *Record, from stri
 		return nil, err
 	}
 	if old != nil {
-		return s.replaceNxb(ctx, r.Name, root, plan, old)
+		return s.replaceNxb(ctx, r.Name, root, plan, old, try)
 	}
 	if err := s.dropNxb(ctx, r.Name, root); err != nil {
 		return nil, err
 	}
-	m, err := s.applyNxb(ctx, r, root, plan)
+	m, err := s.applyNxb(ctx, r, root, plan, try)
 	if err != nil {
 		return nil, errors.Join(err, s.dropNxb(context.WithoutCancel(ctx), r.Name, root))
 	}
 	return m, nil
 }
 
-func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan) (*xtools.Manifest, error) {
+// notOfOthers refuses a root with a /nxb-bin, of a jail of which none is known.
+func notOfOthers(r *Record, root *os.Root) error {
 	if _, err := root.Lstat(nxb.Dir); err == nil {
-		return nil, fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+		return fault.New(fault.Exists, "remove it by hand", "the root of jail %s has a /%s already, which xjail did not make", r.Name, nxb.Dir)
+	}
+	return nil
+}
+
+func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb.Plan, try nxbTrial) (*xtools.Manifest, error) {
+	if err := notOfOthers(r, root); err != nil {
+		return nil, err
 	}
 	if err := s.writeNxb(s.nxbManifest(r.Name), &plan.Manifest); err != nil {
 		return nil, err
@@ -187,29 +202,41 @@ func (s Store) applyNxb(ctx context.Context, r *Record, root *os.Root, plan *nxb
 	if err != nil {
 		return nil, err
 	}
-	return s.writeNxbTools(r.Name, done)
+	m, err := s.writeNxbTools(r.Name, done, try != nil)
+	if err != nil || try == nil {
+		return m, err
+	}
+	if err := try(done); err != nil {
+		return nil, err
+	}
+	return m, s.tried(r.Name, m)
 }
 
-// replaceNxb makes another /nxb-bin, beside the one that is there until it is whole.
-func (s Store) replaceNxb(ctx context.Context, name string, root *os.Root, plan *nxb.Plan, old *nxb.Manifest) (*xtools.Manifest, error) {
+// replaceNxb makes another /nxb-bin, beside the one that is there until it is whole
+// and has been tried.
+func (s Store) replaceNxb(ctx context.Context, name string, root *os.Root, plan *nxb.Plan, old *nxb.Manifest, try nxbTrial) (*xtools.Manifest, error) {
 	if err := s.writeNxb(s.nxbNext(name), &plan.Manifest); err != nil {
 		return nil, err
 	}
+	var accept func() error
+	if try != nil {
+		accept = func() error { return try(&plan.Manifest) }
+	}
 	var done *nxb.Manifest
 	err := inplace.KeepTimes(root, []string{"/"}, func() (err error) {
-		done, err = plan.Replace(ctx, root, old)
+		done, err = plan.Replace(ctx, root, old, accept)
 		return err
 	})
 	if done == nil {
 		return nil, errors.Join(err, absentError(os.Remove(s.nxbNext(name))))
 	}
-	m, serr := s.saveNxb(name, done)
+	m, serr := s.saveNxb(name, done, false)
 	return m, errors.Join(err, serr)
 }
 
 // saveNxb notes that /nxb-bin has been replaced.
-func (s Store) saveNxb(name string, done *nxb.Manifest) (*xtools.Manifest, error) {
-	m, err := s.writeNxbTools(name, done)
+func (s Store) saveNxb(name string, done *nxb.Manifest, untried bool) (*xtools.Manifest, error) {
+	m, err := s.writeNxbTools(name, done, untried)
 	if err != nil {
 		return nil, err
 	}
@@ -229,8 +256,9 @@ func (s Store) writeNxb(file string, m *nxb.Manifest) error {
 }
 
 // writeNxbTools writes the list of the native tools, with which they are installed.
-func (s Store) writeNxbTools(name string, done *nxb.Manifest) (*xtools.Manifest, error) {
+func (s Store) writeNxbTools(name string, done *nxb.Manifest, untried bool) (*xtools.Manifest, error) {
 	m := toolsOfNxb(done)
+	m.Untried = untried
 	text, err := m.Marshal()
 	if err != nil {
 		return nil, err
@@ -321,13 +349,22 @@ func (n *nxbSource) tree(ctx context.Context, from string) (*os.Root, error) {
 	if file, ok := isPath(from, xtools.NxbName); ok {
 		return n.given(ctx, file)
 	}
-	switch {
-	case from == xtools.TwinName:
-		return n.base(ctx)
-	case from == xtools.HostName && runtime.GOOS == "freebsd":
-		return n.open("/")
+	if err := nxbKnows(from); err != nil {
+		return nil, err
 	}
-	return nil, fault.New(fault.Unsupported, "--tools twin, or --tools nxb:PATH", "a root of FreeBSD gets no native tools of %s here", from)
+	if from == xtools.TwinName {
+		return n.base(ctx)
+	}
+	return n.open("/")
+}
+
+// nxbKnows refuses sources that have nothing for a root of FreeBSD on this host.
+func nxbKnows(from string) error {
+	_, given := isPath(from, xtools.NxbName)
+	if given || from == xtools.TwinName || from == xtools.HostName && runtime.GOOS == "freebsd" {
+		return nil
+	}
+	return fault.New(fault.Unsupported, "xjail tools install NAME twin, or nxb:PATH", "a root of FreeBSD gets no native tools of %s here", from)
 }
 
 // given is a directory or an archive that the user has named.

@@ -220,7 +220,7 @@ func TestNxbToolsStay(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "usr/bin/grep"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.replaceNxb(t.Context(), "f", root, p, old); err == nil {
+	if _, err := s.replaceNxb(t.Context(), "f", root, p, old, nil); err == nil {
 		t.Fatal("no error")
 	}
 	if after := listRoot(t, root); !slices.Equal(before, after) {
@@ -281,7 +281,7 @@ func TestNxbToolsReplacementKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if replaced {
-			_, err = p.Replace(t.Context(), root, old)
+			_, err = p.Replace(t.Context(), root, old, nil)
 		} else {
 			err = root.Mkdir(".nxb-bin.xjail-part", 0o755)
 		}

@@ -34,7 +34,7 @@ var arrows = map[string]string{
 	"internal/mounttest":       "",
 	"jail/xtools":              "arch internal/aptsources internal/fault internal/rootpath jail/extract",
 	"jail/xtools/inplace":      "internal/fault jail/extract",
-	"jail/xtools/selftest":     "arch internal/fault jail/xtools",
+	"jail/xtools/selftest":     "arch internal/fault jail/xtools jail/xtools/nxb",
 	"jail/xtools/nxb":          "arch internal/fault internal/rootpath jail/extract",
 	"jail/inventory":           "arch internal/fault jail/extract",
 	"jail/miniroot":            "internal/fault",

@@ -184,6 +184,7 @@ func (c Config) set(jail, property, value string) error {
 		return err
 	}
 	defer unlock()
+	defer syscall.Umask(syscall.Umask(0o022))
 	name := filepath.Join(c.jails(), jail, property)
 	return replaceFile(name, tempOf(name), value+"\n")
 }
@@ -358,6 +359,7 @@ func clearTemp(dir string) error {
 
 // put has poudriere know a jail, all of it or nothing.
 func (c Config) put(j *Jail) error {
+	defer syscall.Umask(syscall.Umask(0o022)) // others list poudriere's jails too
 	if err := os.MkdirAll(c.jails(), 0o755); err != nil {
 		return writeError(err)
 	}

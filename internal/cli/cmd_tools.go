@@ -70,11 +70,12 @@ names none nothing is changed, and --json answers null.
 
 The tools are then tried, as xjail tools verify --quick does. If they fail they
 are not used, and the jail has what it had before. Those of a root of FreeBSD
-are compared with what they are from, byte by byte, and not tried.`
+are compared with what they are from, byte by byte, and tried where they run:
+on FreeBSD.`
 
 func newToolsInstall(g *globals) *cobra.Command {
 	req := jail.ToolsRequest{}
-	untried, advised := false, ""
+	untried, dryRun, advised := false, false, ""
 	cmd := &cobra.Command{
 		Use:   "install NAME [SOURCE]",
 		Short: "Get native tools for a jail",
@@ -83,6 +84,7 @@ func newToolsInstall(g *globals) *cobra.Command {
   xjail tools install bookworm-arm64 host --materialize
   xjail tools install bookworm-arm64 pack:arm64-tools.tar.zst
   xjail tools install bookworm-arm64 --advice build.advice
+  xjail tools install bookworm-arm64 --dry-run
   xjail tools install fbsd-arm64 nxb:/usr/obj/nxb-bin`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
@@ -102,11 +104,12 @@ func newToolsInstall(g *globals) *cobra.Command {
 				return err
 			}
 			req.Try = !untried
-			return runToolsInstall(cmd.Context(), g, args[0], req)
+			return runToolsInstall(cmd.Context(), g, args[0], req, dryRun)
 		},
 	}
 	cmd.Flags().BoolVar(&req.Materialize, "materialize", false, "write the tools into the root")
 	cmd.Flags().BoolVar(&untried, "no-verify", false, "use the tools without trying them")
+	cmd.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "say what would be done, fetch nothing and change nothing")
 	cmd.Flags().StringVar(&advised, "advice", "", "only what this `file` of xjail profile advice names")
 	return cmd
 }
@@ -174,7 +177,7 @@ func completeJailAndTools(g *globals) cobra.CompletionFunc {
 	}
 }
 
-func runToolsInstall(ctx context.Context, g *globals, name string, req jail.ToolsRequest) error {
+func runToolsInstall(ctx context.Context, g *globals, name string, req jail.ToolsRequest, dryRun bool) error {
 	if req.Source == jail.NoTools {
 		return fault.New(fault.Usage, "xjail tools remove "+name, "%s is no source of native tools", req.Source)
 	}
@@ -196,6 +199,9 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 	if err != nil {
 		return err
 	}
+	if dryRun {
+		return dryToolsInstall(g, store, cfg, name, req)
+	}
 	w := g.newWatch()
 	defer w.Close()
 	m, err := store.InstallTools(ctx, cfg, name, req, w)
@@ -215,6 +221,44 @@ func runToolsInstall(ctx context.Context, g *globals, name string, req jail.Tool
 	return nil
 }
 
+// dryToolsInstall is the answer of --dry-run.
+func dryToolsInstall(g *globals, store jail.Store, cfg *jail.Config, name string, req jail.ToolsRequest) error {
+	o, err := store.ToolsOutlook(cfg, name, req)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printJSON(o)
+	}
+	from := o.Source
+	if from == xtools.TwinName {
+		from = "the twin of " + o.Release
+	}
+	rows := [][]string{{"jail", o.Jail + ", of " + o.Release}, {"native tools", from + placeOfTools(o.Layout)}}
+	if o.Only != nil {
+		rows = append(rows, []string{"", fmt.Sprintf("only %d programs: %s", len(o.Only), strings.Join(o.Only, " "))})
+	}
+	if old := o.Replaces; old != nil {
+		rows = append(rows, []string{"replaces", fmt.Sprintf("%d files of the %s of %s%s", old.Files, old.Source, old.Release, placeOfTools(old.Layout))})
+	}
+	tried := "before they are used"
+	if !o.Tried {
+		tried = "not"
+	}
+	return ui.Pairs(g.Stdout, append(rows, []string{"tried", tried}))
+}
+
+// placeOfTools says where native tools are.
+func placeOfTools(l xtools.Layout) string {
+	switch l {
+	case xtools.Written:
+		return ", written into the root"
+	case xtools.NxbBin:
+		return ", in /nxb-bin"
+	}
+	return ", laid over the root"
+}
+
 // toolsText says what a manifest has, and what of it the user should know.
 func toolsText(m *xtools.Manifest) []string {
 	natives, scripts, drifted, others := 0, 0, 0, 0
@@ -227,11 +271,8 @@ func toolsText(m *xtools.Manifest) []string {
 		}
 	}
 	lines := []string{fmt.Sprintf("%d programs are native, by the %s of %s", natives, m.Source, m.Release)}
-	switch m.Layout {
-	case xtools.Written:
-		lines[0] += ", written into the root"
-	case xtools.NxbBin:
-		lines[0] += ", in /nxb-bin"
+	if m.Layout != xtools.LaidOver {
+		lines[0] += placeOfTools(m.Layout)
 	}
 	if scripts > 0 {
 		lines = append(lines, fmt.Sprintf("%d scripts are run by a native perl", scripts))

@@ -20,6 +20,8 @@ Then the root's own programs do the same, emulated: what the compiler answers,
 what configure scripts find out, and what is compiled must be the same. This
 takes some minutes on a busy machine; --quick leaves it out.
 
+Tools of a root of FreeBSD are tried on FreeBSD, with /nxb-bin first in PATH.
+
 The status is 0 when nothing failed, 18 when something is of the wrong
 architecture, 12 when it is not what it should be, 1 otherwise.`
 

@@ -165,7 +165,7 @@ func TestPackPutsBackWhatWasKept(t *testing.T) {
 		if err := src.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := src.WriteFile(name, nil, 0o644); err != nil {
+		if err := errors.Join(src.WriteFile(name, nil, 0o644), src.Chmod(name, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ func (h *HostTools) Name() string { return HostName }
 
 // Collect finds or makes the farm.
 func (h *HostTools) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, error) {
-	release, err := checkSubject(s)
+	release, err := CheckSubject(s)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (k *Pack) Name() string { return PackName }
 // release, or for another machine), Unsafe and Damaged (it is not what WritePack
 // wrote).
 func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, error) {
-	release, err := checkSubject(s)
+	release, err := CheckSubject(s)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	n.Step("unpack the native tools of " + k.File)
 	p, key, err := k.open(ctx, s, release)
 	if err != nil {
-		return nil, fault.Wrap(fault.KindOf(err), err, k.File, "")
+		return nil, k.about(err)
 	}
 	found, left, err := candidates(s, in, k.Policy)
 	if err != nil {
@@ -207,6 +207,14 @@ func (k *Pack) Collect(ctx context.Context, s *Subject, n Notes) (*Manifest, err
 	}
 	(&Twin{Policy: k.Policy}).describe(m, &p.Farm, found, c)
 	return m, nil
+}
+
+// about names the file in an error that does not.
+func (k *Pack) about(err error) error {
+	if strings.Contains(err.Error(), k.File) {
+		return err
+	}
+	return fault.Wrap(fault.KindOf(err), err, k.File, "")
 }
 
 // fits refuses a pack of which nothing is of the root's versions.
@@ -339,7 +347,7 @@ func (k *Pack) unpack(ctx context.Context, f *os.File, digest, dir string, s *Su
 		return nil, err
 	}
 	defer root.Close()
-	layer := extract.Layer{Name: k.File, Source: f, SHA256: digest}
+	layer := extract.Layer{Source: f, SHA256: digest} // errors about archives name the file
 	if _, err := extract.Archives(ctx, []extract.Layer{layer}, root, extract.Options{MaxEntries: packMaxFiles, MaxBytes: packMaxBytes}); err != nil {
 		return nil, err
 	}

@@ -284,6 +284,9 @@ func TestPackRefuses(t *testing.T) {
 			if fault.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v: %v", fault.KindOf(err), err)
 			}
+			if n := strings.Count(err.Error(), k.File); n != 1 {
+				t.Errorf("the file is named %d times: %v", n, err)
+			}
 			if left, _ := os.ReadDir(k.Dir); len(left) > 0 {
 				t.Errorf("left in the cache: %v", left)
 			}

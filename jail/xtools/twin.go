@@ -41,15 +41,16 @@ const formatOfFarms = "12"
 
 // Check refuses early what has no twin.
 func (t *Twin) Check(s *Subject) (Release, error) {
-	r, err := checkSubject(s)
+	r, err := CheckSubject(s)
 	if err == nil {
 		err = findApt()
 	}
 	return r, err
 }
 
-// checkSubject refuses roots that no tools of Debian are for.
-func checkSubject(s *Subject) (Release, error) {
+// CheckSubject refuses roots that no tools of Debian are for, with the kinds
+// Unsupported and NotFound, and tells of what release one is.
+func CheckSubject(s *Subject) (Release, error) {
 	r, err := ReadRelease(s.Root)
 	if err != nil {
 		return r, err

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	if i := slices.Index(os.Args, "hook"); i > 1 && os.Args[i-1] == "poudriere" {
 		os.Exit(runStandIn(os.Args[1:]))
 	}
+	syscall.Umask(0o022) // tests give files modes
 	os.Exit(m.Run())
 }
 

@@ -36,11 +36,11 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root) (*Manifest, error) {
 }
 
 // Replace is Apply where root has the layout old, which goes when the new one is
-// there; there must be room for both. It refuses to replace files that are not as
-// old says, as Remove does. A manifest beside an error says that the new layout is
-// there, and that some of the old one is left for Discard. Settle ends a Replace
-// that was killed.
-func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Manifest, error) {
+// there and accept has nothing against it; there must be room for both. A nil accept
+// accepts. It refuses to replace files that are not as old says, as Remove does. A
+// manifest beside an error says that the new layout is there, and that some of the
+// old one is left for Discard. Settle ends a Replace that was killed.
+func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest, accept func() error) (*Manifest, error) {
 	if err := removable(ctx, root, old); err != nil {
 		return nil, err
 	}
@@ -58,22 +58,57 @@ func (p *Plan) Replace(ctx context.Context, root *os.Root, old *Manifest) (*Mani
 	if err := root.Rename(partName, Dir); err != nil {
 		return nil, errors.Join(writeError(err, "naming "+prefix), root.Rename(asideName, Dir), discard(ctx, root, partName))
 	}
+	if accept != nil {
+		if err := accept(); err != nil {
+			return nil, errors.Join(err, takeBack(ctx, root))
+		}
+	}
 	return p.done(), writeError(discard(ctx, root, asideName), "removing the old "+prefix)
 }
 
-// Settle ends a Replace that was killed, and tells whether the layout that it made,
-// m, has come into its place. If not, what was there before is there again.
-func Settle(ctx context.Context, root *os.Root, m *Manifest) (replaced bool, err error) {
-	if _, err := root.Lstat(Dir); errors.Is(err, fs.ErrNotExist) {
-		if err := absent(root.Rename(asideName, Dir)); err != nil {
-			return false, writeError(err, "moving "+prefix+" back")
-		}
+// takeBack puts the layout that was moved aside into its place again.
+func takeBack(ctx context.Context, root *os.Root) error {
+	err := root.Rename(Dir, partName)
+	if err == nil {
+		err = absent(root.Rename(asideName, Dir))
 	}
-	found, err := Verify(ctx, root, m)
+	return errors.Join(writeError(err, "moving "+prefix+" back"), discard(ctx, root, partName))
+}
+
+// Settle ends a Replace of old by next that was killed, and tells whether next has
+// come into its place. If not, old is there again. As long as all of old is there next
+// may not have been accepted, and goes.
+func Settle(ctx context.Context, root *os.Root, old, next *Manifest) (replaced bool, err error) {
+	_, err = root.Lstat(Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = writeError(absent(root.Rename(asideName, Dir)), "moving "+prefix+" back")
+	case err == nil:
+		err = settleAside(ctx, root, old)
+	}
+	if err != nil {
+		return false, err
+	}
+	found, err := Verify(ctx, root, next)
 	if err != nil {
 		return false, err
 	}
 	return len(found) == 0, Discard(ctx, root)
+}
+
+// settleAside puts the layout that was moved aside back when all of it is there.
+func settleAside(ctx context.Context, root *os.Root, old *Manifest) error {
+	if old == nil {
+		return nil
+	}
+	found, err := verifyAt(ctx, root, asideName, old)
+	if err != nil || len(found) > 0 {
+		return err // some of it has been removed: the other was accepted
+	}
+	if err := discard(ctx, root, partName); err != nil {
+		return writeError(err, "removing what is left of "+prefix)
+	}
+	return takeBack(ctx, root)
 }
 
 // done is the manifest of what was written.

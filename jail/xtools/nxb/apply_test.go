@@ -265,7 +265,7 @@ func TestReplace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := p.Replace(context.Background(), root, m)
+	next, err := p.Replace(context.Background(), root, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,10 +276,10 @@ func TestReplace(t *testing.T) {
 		t.Errorf("by the old manifest: %v, %v", found, err)
 	}
 	before := contents(t, root)
-	if _, err := p.Replace(context.Background(), root, m); fault.KindOf(err) != fault.Unsafe {
+	if _, err := p.Replace(context.Background(), root, m, nil); fault.KindOf(err) != fault.Unsafe {
 		t.Errorf("replaced what the manifest does not know: %v", err)
 	}
-	if _, err := p.Replace(&stopAfter{context.Background(), 400}, root, next); fault.KindOf(err) != fault.Interrupted {
+	if _, err := p.Replace(&stopAfter{context.Background(), 400}, root, next, nil); fault.KindOf(err) != fault.Interrupted {
 		t.Errorf("not interrupted: %v", err)
 	}
 	unchanged(t, root, before)
@@ -295,13 +295,34 @@ func TestSettle(t *testing.T) {
 	}{
 		"while it is built":   {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.MkdirAll(partName+"/usr/bin", 0o755) }, false},
 		"between two renames": {func(_ *Plan, root *os.Root, _ *Manifest) error { return root.Rename(Dir, asideName) }, false},
+		"while it is tried": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return err
+		}, false},
+		"while it is taken back": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return errors.Join(err, root.Rename(Dir, partName))
+		}, false},
 		"when it is there": {func(p *Plan, root *os.Root, m *Manifest) error {
-			_, err := p.Replace(context.Background(), root, m)
+			_, err := p.Replace(context.Background(), root, m, nil)
 			return err
 		}, true},
 		"while the old goes": {func(p *Plan, root *os.Root, m *Manifest) error {
-			_, err := p.Replace(context.Background(), root, m)
+			_, err := p.Replace(context.Background(), root, m, nil)
 			return errors.Join(err, root.MkdirAll(asideName+"/usr/bin", 0o755))
+		}, true},
+		"when one file of the old is gone": {func(p *Plan, root *os.Root, _ *Manifest) error {
+			if err := root.Rename(Dir, asideName); err != nil {
+				return err
+			}
+			_, err := p.Apply(context.Background(), root)
+			return errors.Join(err, root.Remove(asideName+"/usr/bin/sed"))
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -313,7 +334,7 @@ func TestSettle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replaced, err := Settle(context.Background(), root, &p.Manifest)
+			replaced, err := Settle(context.Background(), root, m, &p.Manifest)
 			if err != nil || replaced != tt.replaced {
 				t.Errorf("%v, %v", replaced, err)
 			}

@@ -41,19 +41,24 @@ func (f Finding) String() string {
 // and which names are the same file. It follows no link. The findings are sorted
 // by path; there are none when all is well.
 func Verify(ctx context.Context, root *os.Root, m *Manifest) ([]Finding, error) {
+	return verifyAt(ctx, root, Dir, m)
+}
+
+// verifyAt is Verify of a layout by another name.
+func verifyAt(ctx context.Context, root *os.Root, dir string, m *Manifest) ([]Finding, error) {
 	v := &verifier{ctx: ctx, m: m, seen: map[string]fs.FileInfo{}, known: map[string]*File{}}
 	for i := range m.Files {
 		v.known[m.Files[i].Path] = &m.Files[i]
 	}
-	st, err := root.Lstat(Dir)
+	st, err := root.Lstat(dir)
 	switch {
 	case err == nil && !st.IsDir():
 		v.find("", Drifted, "it is no directory")
 	case err == nil:
-		err = v.walk(root)
+		err = v.walk(root, dir)
 	}
 	if err := absent(err); err != nil {
-		return nil, about(err, "verifying "+prefix+" of "+root.Name())
+		return nil, about(err, "verifying /"+dir+" of "+root.Name())
 	}
 	v.links()
 	slices.SortFunc(v.findings, func(a, b Finding) int { return strings.Compare(a.Path, b.Path) })
@@ -73,8 +78,8 @@ func (v *verifier) find(path string, state State, format string, args ...any) {
 }
 
 // walk looks at everything that is there.
-func (v *verifier) walk(root *os.Root) error {
-	dir, err := root.OpenRoot(Dir)
+func (v *verifier) walk(root *os.Root, name string) error {
+	dir, err := root.OpenRoot(name)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,13 +15,15 @@ import (
 )
 
 // files looks at what is laid over, without running anything.
-func (t *test) files() {
+func (t *test) files(context.Context) error {
+	t.o.Step("look at the files")
 	t.drift()
 	t.architecture()
 	t.digests()
 	t.libraries()
 	t.policy()
 	t.versions()
+	return nil
 }
 
 // drift finds files of the root that are not any more what they were when the

@@ -64,7 +64,7 @@ func (t *test) identity(ctx context.Context) error {
 	}
 	var theirs map[string]outcome
 	if !t.o.Quick {
-		if theirs, err = t.run(ctx, "identity", emulated, list); err != nil || theirs == nil {
+		if theirs, err = t.run(ctx, "identity", emulated, list); err != nil || theirs == nil && t.s.Nxb == nil {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func (t *test) identity(ctx context.Context) error {
 	asked := 0
 	for _, q := range questions {
 		a := ours[q.name]
-		if a.absent() {
+		if a.absent() || t.nxbMute(q, a, theirs) {
 			continue
 		}
 		asked++
@@ -82,16 +82,21 @@ func (t *test) identity(ctx context.Context) error {
 		t.failed("identity", fault.WrongArch, "programs take the jail for another machine than the root's own do", wrong)
 		return nil
 	}
-	t.ok("identity", "uname and %d others tell %s", asked-1, t.s.Target.Name)
+	if asked > 0 {
+		t.ok("identity", "uname and %d others tell %s", asked-1, t.s.Target.Name)
+	}
 	return nil
 }
 
 func (t *test) judgeAnswer(q question, a outcome, theirs map[string]outcome) []string {
 	said := strings.TrimSpace(a.out)
 	if q.want != nil {
-		if want := q.want(t); want != "" && said != want {
+		if want := q.want(t); want != "" && said != want && !t.isNxbAnswer(q, a) {
 			return []string{fmt.Sprintf("%s: %q, want %q", q.name, said, want)}
 		}
+	}
+	if t.s.Nxb != nil && !theirs[q.name].good() && a.good() {
+		return nil // the emulator does not run it for an emulated shell
 	}
 	if b, ok := theirs[q.name]; ok && (a.out != b.out || a.status != b.status) {
 		return differing(q.name, a.out+fmt.Sprint(a.status), b.out+fmt.Sprint(b.status))

@@ -41,7 +41,7 @@ func (t *test) objects(ctx context.Context) error {
 	if t.o.Quick || t.cc() == "" {
 		return nil
 	}
-	list := slices.DeleteFunc(slices.Clone(compilations), func(c compilation) bool { return c.cxx && t.cxx() == "" })
+	list := slices.DeleteFunc(t.compilationList(), func(c compilation) bool { return c.cxx && t.cxx() == "" })
 	var steps []step
 	for _, c := range list {
 		steps = append(steps, step{c.name, t.compilerVariables() + c.build})
@@ -90,6 +90,8 @@ func (t *test) judgeObjects(list []compilation, ours, theirs map[string]outcome)
 	switch {
 	case len(wrong) > 0:
 		t.failed("objects", fault.Mismatch, fmt.Sprintf("%d files are not what the root's own tools make of the same", len(wrong)), wrong)
+	case same == 0 && t.s.Nxb != nil:
+		t.skipped("objects", "the root's own compiler makes none, emulated", notes...)
 	case len(notes) > 0:
 		t.add(Finding{Result: OK, Check: "objects", Message: fmt.Sprintf("%d files are those that the root's own tools make, but for what names the compiler's package", same), Evidence: notes})
 	default:

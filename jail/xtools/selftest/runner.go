@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,10 +19,19 @@ import (
 	"github.com/xjail/xjail/internal/fault"
 )
 
-// Dir is where a script sees its directory. /dev is a jail's own, so nothing is
-// made in the stored root for it, and both sides see theirs at the same path: it
-// gets into what is compiled.
-const Dir = "/dev/selftest"
+// Dir is where a script sees its directory. Both sides see theirs at the same path:
+// it gets into what is compiled.
+var Dir = dirOn(runtime.GOOS)
+
+// dirOn is Dir on a system. Linux mounts on a name in /dev, which is a jail's own, so
+// that nothing is made in the stored root for it. FreeBSD's devfs has no room for
+// that: there it is a directory of the root, which is made for the test.
+func dirOn(system string) string {
+	if system == "freebsd" {
+		return "/.xjail-selftest"
+	}
+	return "/dev/selftest"
+}
 
 // Job is a script to run in the jail.
 type Job struct {
@@ -107,6 +117,9 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 	if len(list) == 0 {
 		return nil, nil
 	}
+	if t.s.Nxb != nil {
+		list = watched(side, list)
+	}
 	t.scripts++
 	name := fmt.Sprintf("run-%d", t.scripts)
 	if err := t.prepare(work, name, list); err != nil {
@@ -118,9 +131,9 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 		cancel(fault.New(fault.Failed, "", "step %q did not end within %s", step, quietMax))
 	})
 	defer follow.stop()
-	job := Job{Tools: side == hybrid, Work: work, Argv: []string{"/bin/sh", Dir + "/" + name + ".sh"}, Env: baseEnv, Output: follow}
+	job := Job{Tools: side == hybrid, Work: work, Argv: []string{t.shell(side), Dir + "/" + name + ".sh"}, Env: t.env(side), Output: follow}
 	status, err := t.s.Runner.Run(ctx, job)
-	if cause := context.Cause(ctx); cause != nil && err != nil {
+	if cause := context.Cause(ctx); cause != nil && (err != nil || status != 0) {
 		var said *fault.Error
 		if !errors.As(cause, &said) {
 			return nil, fault.Wrap(fault.Interrupted, cause, "self-test of the tools", "")
@@ -129,7 +142,7 @@ func (t *test) steps(ctx context.Context, side, work string, list []step) (map[s
 	}
 	found := t.collect(work, name, list)
 	if err == nil && status != 0 {
-		err = fault.New(fault.Failed, "", "/bin/sh ended with status %d%s", status, follow.rest())
+		err = fault.New(fault.Failed, "", "%s ended with status %d%s", job.Argv[0], status, follow.rest())
 	}
 	return found, err
 }
@@ -185,8 +198,10 @@ func (t *test) read(name string) string {
 
 // readSome reads a regular file of what a jail could write to.
 func readSome(root *os.Root, name string, most int64) ([]byte, error) {
-	if st, err := root.Lstat(name); err != nil || !st.Mode().IsRegular() {
-		return nil, errors.Join(err, fs.ErrNotExist)
+	if st, err := root.Lstat(name); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
 	}
 	f, err := root.Open(name)
 	if err != nil {
