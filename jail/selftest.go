@@ -53,34 +53,43 @@ func (s Store) tryTools(ctx context.Context, r *Record, m *xtools.Manifest, poli
 	if err := s.checkTools(r); err != nil {
 		return nil, err
 	}
-	target, err := arch.Lookup(r.Arch)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(r.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
 	farm, err := os.OpenRoot(filepath.Join(s.Dir, m.Farm))
 	if err != nil {
 		return nil, fault.Wrap(fault.NotFound, err, "native tools of jail "+r.Name, "xjail tools install "+r.Name+" gets them again")
 	}
 	defer farm.Close()
+	err = s.withSubject(ctx, r, func(subject *selftest.Subject) error {
+		subject.Manifest, subject.Farm, subject.Policy = m, farm, policy
+		list, err = selftest.Run(ctx, subject, o)
+		return err
+	})
+	return list, writeError(err)
+}
+
+// withSubject does something with what a self-test is about, without the tools, and
+// takes away what that leaves.
+func (s Store) withSubject(ctx context.Context, r *Record, do func(*selftest.Subject) error) (err error) {
+	target, err := arch.Lookup(r.Arch)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	machine, err := s.machineOf(ctx, r, root)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	work, err := openTryDir(ctx, s.tryDir(r.Name))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
-	list, err = selftest.Run(ctx, &selftest.Subject{
-		Manifest: m, Farm: farm, Root: root, Host: arch.Host(), Target: target, Policy: policy,
-		Machine: machine, Work: work.root, Runner: &tryRunner{s, r, work.path},
-	}, o)
-	return list, writeError(err)
+	return do(&selftest.Subject{
+		Root: root, Host: arch.Host(), Target: target, Machine: machine, Work: work.root, Runner: &tryRunner{s, r, work.path},
+	})
 }
 
 // machineOf is what uname -m says without native tools, "" when the root has none.

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/xjail/xjail/arch"
 	"github.com/xjail/xjail/internal/fault"
 	"github.com/xjail/xjail/jail/xtools"
 	"github.com/xjail/xjail/jail/xtools/inplace"
@@ -74,31 +73,12 @@ func nxbUntriable(system string, r *Record) error {
 
 // tryNxb runs the self-test with /nxb-bin first in the PATH.
 func (s Store) tryNxb(ctx context.Context, r *Record, m *xtools.Manifest, n *nxb.Manifest, o selftest.Options) (list []selftest.Finding, err error) {
-	target, err := arch.Lookup(r.Arch)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(r.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	machine, err := s.machineOf(ctx, r, root)
-	if err != nil {
-		return nil, err
-	}
-	work, err := openTryDir(ctx, s.tryDir(r.Name))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, work.remove()) }()
-	subject := &selftest.Subject{
-		Manifest: m, Nxb: n, Root: root, Host: arch.Host(), Target: target, Machine: machine, Work: work.root,
-		Runner: &tryRunner{s, r, work.path},
-	}
-	err = withTryPoint(root, func() error {
-		list, err = selftest.Run(ctx, subject, o)
-		return err
+	err = s.withSubject(ctx, r, func(subject *selftest.Subject) error {
+		subject.Manifest, subject.Nxb = m, n
+		return withTryPoint(subject.Root, func() (err error) {
+			list, err = selftest.Run(ctx, subject, o)
+			return err
+		})
 	})
 	return list, writeError(err)
 }
