@@ -119,11 +119,14 @@ func (t *terminal) passOn(s os.Signal) bool {
 // so that the user's shell takes the terminal and shows a stopped job, until it
 // is continued.
 //
-// Where no shell could continue it, as under ssh -t, it does not stop. Then Ctrl-Z does nothing, as for any program there, and a command that
-// wants a terminal that it will never get is told that the terminal is gone.
+// Where no shell could continue it, as under ssh -t, it does not stop. Then Ctrl-Z
+// does nothing, as for any program there, and a command that wants a terminal that it
+// will never get is told that the terminal is gone.
 func (t *terminal) stopped(reason unix.Signal) {
 	wants := reason == unix.SIGTTIN || reason == unix.SIGTTOU
-	if !wants || !t.hand(unix.Getpgrp(), t.jail) {
+	// One that has it stopped before it was given: continued twice, as fg does with
+	// a pipeline, it can stop twice before it gets it.
+	if late := wants && t.has(t.jail); !late && (!wants || !t.hand(unix.Getpgrp(), t.jail)) {
 		if t.takeBack() && reason == unix.SIGTSTP && !orphaned(unix.Getpid()) {
 			// The terminal would have stopped a whole pipeline.
 			t.echo = true
