@@ -68,4 +68,25 @@ func leadSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	keepsForeground(t, tty, own)
+}
+
+// keepsForeground looks that a stop from before a command had the foreground does not
+// take it away.
+func keepsForeground(t *testing.T, tty *os.File, own int) {
+	c := exec.Command("sleep", "100")
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 3}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{tty: tty, given: true, jail: c.Process.Pid}
+	term.stopped(unix.SIGTTIN)
+	if now, err := unix.IoctlGetInt(3, unix.TIOCGPGRP); err != nil || now != c.Process.Pid {
+		t.Errorf("a late stop: %d has the foreground, %v, not the command", now, err)
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if err := unix.IoctlSetPointerInt(3, unix.TIOCSPGRP, own); err != nil {
+		t.Fatal(err)
+	}
 }
