@@ -17,7 +17,12 @@ import (
 // from one that gave it to another group, and after no command began. It does
 // not come back where the jail never had it.
 func TestTerminalComesBack(t *testing.T) {
-	if os.Getenv("XJAIL_TEST_TERMINAL") != "" {
+	switch os.Getenv("XJAIL_TEST_TERMINAL") {
+	case "":
+	case "late":
+		stopsLate(t)
+		return
+	default:
 		leadSession(t)
 		return
 	}
@@ -68,25 +73,39 @@ func leadSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keepsForeground(t, tty, own)
+	watchesLateStop(t, tty)
 }
 
-// keepsForeground looks that a stop from before a command had the foreground does not
-// take it away.
-func keepsForeground(t *testing.T, tty *os.File, own int) {
+// watchesLateStop is the shell of a process whose command stopped before it had the
+// foreground: that process must not stop.
+func watchesLateStop(t *testing.T, tty *os.File) {
+	c := exec.Command(os.Args[0], "-test.run=^TestTerminalComesBack$")
+	c.Env = append(os.Environ(), "XJAIL_TEST_TERMINAL=late")
+	c.ExtraFiles = []*os.File{tty}
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 3}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(c.Process.Pid, &ws, unix.WUNTRACED, nil); err != nil || readStatus(ws) != (change{}) {
+		t.Errorf("%v: a late stop stops the job: %+v", err, readStatus(ws))
+	}
+	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+}
+
+// stopsLate is that process.
+func stopsLate(t *testing.T) {
+	signal.Ignore(unix.SIGTTOU)
 	c := exec.Command("sleep", "100")
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 3}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{tty: tty, given: true, jail: c.Process.Pid}
+	term := &terminal{tty: os.NewFile(3, "tty"), given: true, jail: c.Process.Pid}
 	term.stopped(unix.SIGTTIN)
-	if now, err := unix.IoctlGetInt(3, unix.TIOCGPGRP); err != nil || now != c.Process.Pid {
-		t.Errorf("a late stop: %d has the foreground, %v, not the command", now, err)
+	if !term.has(c.Process.Pid) {
+		t.Error("the command has lost the foreground")
 	}
 	_ = c.Process.Kill()
 	_ = c.Wait()
-	if err := unix.IoctlSetPointerInt(3, unix.TIOCSPGRP, own); err != nil {
-		t.Fatal(err)
-	}
 }
